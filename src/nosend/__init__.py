@@ -1,0 +1,43 @@
+"""nosend keeps the list of Amazon buyers who must not be messaged.
+
+The map of the house; a mail travels down this list, and imports only ever point up it:
+
+    model, errors, identifiers   the words, the ways a run can stop, order ids and aliases
+    letter                       mail bytes -> Letter                 (pure, never raises)
+    verdict                      Letter -> Verdict                    (pure, never raises)
+    standing, permission         events -> entry; entry -> may this message be sent?  (pure)
+    mailbox                      IMAP, .eml, mbox, Maildir -> Mail
+    store                        the SQLite file: ledger (writes), blacklist (reads)
+    export                       the blacklist as csv, json, jsonl, txt; files replaced whole
+    config                       TOML -> settings
+    service                      the route from a mailbox to the list: sync() and scan()
+    cli                          one small function a verb; the only place that prints
+
+The public names are `recognize`, `Blacklist` and `__version__`. Importing the package loads none of the
+outside packages, so that a mailer can ask `Blacklist` before each message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nosend.store.blacklist import Blacklist
+
+if TYPE_CHECKING:
+    from nosend.model import Trust, Verdict
+
+__all__ = ["Blacklist", "__version__", "recognize"]
+__version__ = "0.1.0"
+
+
+def recognize(raw: bytes, trust: Trust | None = None) -> Verdict:
+    """Say what one mail is.
+
+    `raw` is the mail as it came over the wire (RFC 5322), any bytes at all. `trust` names the forwarders
+    whose forwards are believed; without it nobody's are. The same bytes always give the same verdict.
+    Nothing is read, stored or logged, and no bytes make it raise.
+    """
+    from nosend import letter, verdict  # noqa: PLC0415 - bs4 is loaded by those who read mails, not by `Blacklist`
+    from nosend.model import Trust  # noqa: PLC0415 - beside the others
+
+    return verdict.judge(letter.read(raw), trust or Trust())

@@ -1,0 +1,97 @@
+"""Bytes and a label -> text, whatever the label says.
+
+Amazon's notices arrive with lying labels: some Japanese sellers get them as mojibake. The order is: what the
+bytes themselves prove (ISO-2022-JP escapes, valid UTF-8), the declared charset, the Japanese ones where the
+result reads as Japanese, windows-1252. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+# Labels that are seen where nothing was known of the bytes: valid UTF-8 beats them.
+_SINGLE_BYTE = frozenset({"ascii", "iso8859-1", "cp1252", "iso8859-15"})
+_JAPANESE = ("cp932", "euc_jp")
+_ISO_2022_JP = re.compile(rb"\x1b(?:\$[@B(]|\([BJI])")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
+_WORD_ALIASES = {"x-sjis": "cp932", "shift_jis": "cp932", "shift-jis": "cp932", "sjis": "cp932", "ms_kanji": "cp932", "x-euc-jp": "euc_jp", "unicode-1-1-utf-7": "utf-7", "iso-2022-jp": "iso2022_jp_2", "latin-1": "cp1252", "iso-8859-1": "cp1252"}
+
+
+def decode(data: bytes, declared: str = "") -> str:
+    """Decode bytes. `declared` is the charset label of the mail, or empty; it is a hint, no more."""
+    if _ISO_2022_JP.search(data) and b"\x1b$" in data:
+        return data.decode("iso2022_jp_2", "replace")
+    if data.isascii() and _codec(declared) not in {"utf-7", "utf-16", "utf-16-le", "utf-16-be", "hz"}:
+        return data.decode("ascii")
+    return _unmangle(_decode(data, _codec(declared)))
+
+
+def _decode(data: bytes, codec: str) -> str:
+    tries = [codec] if codec and codec not in _SINGLE_BYTE else []
+    for name in (*tries, "utf-8"):
+        text = _strict(data, name)
+        if text is not None:
+            return text
+    for name in _JAPANESE:
+        text = _strict(data, name)
+        if text is not None and _reads_as_japanese(text):
+            return text
+    if codec == "utf-8" and _damaged_utf8(data):
+        return data.decode("utf-8", "replace")
+    if codec in _SINGLE_BYTE:
+        return _windows_1252(data) if codec != "iso8859-15" else data.decode(codec)
+    return _windows_1252(data) if not codec or codec == "utf-8" else data.decode(codec, "replace")
+
+
+def _codec(label: str) -> str:
+    """Give Python's name of a charset label, empty when there is none."""
+    label = label.strip().strip("\"'").lower()
+    label = _WORD_ALIASES.get(label, label)
+    try:
+        info = codecs.lookup(label)
+    except (LookupError, ValueError):  # ValueError: a NUL or a surrogate in the label
+        return ""
+    # `rot13` and `base64` are codecs too, but not of text
+    return info.name if getattr(info, "_is_text_encoding", False) and info.name not in {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"} else ""
+
+
+def _strict(data: bytes, codec: str) -> str | None:
+    try:
+        return data.decode(codec)
+    except (UnicodeError, LookupError):
+        return None
+
+
+def _reads_as_japanese(text: str) -> bool:
+    foreign = sum(not c.isascii() for c in text)
+    return foreign >= 4 and len(_KANA.findall(text)) * 4 >= foreign
+
+
+def _damaged_utf8(data: bytes) -> bool:
+    """Tell UTF-8 with a few broken bytes (a cut, a bad transfer) from text that never was UTF-8."""
+    broken = data.decode("utf-8", "replace").count("\ufffd")
+    return broken * 10 <= sum(byte >= 0xC2 for byte in data)
+
+
+def _windows_1252(data: bytes) -> str:
+    """Decode windows-1252; the five bytes it leaves undefined stay C1 controls, as browsers read them."""
+    text = _strict(data, "cp1252")
+    return text if text is not None else "".join(_BYTE_1252[byte] for byte in data)
+
+
+_BYTE_1252 = tuple(_strict(bytes([n]), "cp1252") or chr(n) for n in range(256))
+_TO_BYTE_1252 = {char: n for n, char in enumerate(_BYTE_1252)} | {chr(n): n for n in range(0x80, 0xA0)}
+
+
+def _unmangle(text: str) -> str:
+    """Undo UTF-8 that was read as windows-1252 and written again as UTF-8.
+
+    Only when every character of the text fits and the bytes are valid UTF-8, which real Latin text is not:
+    a lone accented letter makes an invalid sequence.
+    """
+    try:
+        data = bytes([_TO_BYTE_1252[char] for char in text])
+    except KeyError:
+        return text
+    return _strict(data, "utf-8") or text

@@ -1,0 +1,86 @@
+"""Header fields: folded, raw 8-bit, broken; encoded words (RFC 2047). Nothing here raises.
+
+Read by ourselves: `email.policy.default` raises on headers it only has to read (cpython issue 151857), and
+compat32 ends the header section at the first bad line, with all the fields below it.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64, a2b_qp
+
+from nosend.letter import charset
+
+_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
+_BREAKS = re.compile(r"[\r\n\x00]+")
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_LONGEST = 20_000  # bytes of one field that are read; RFC 5322 allows 998 on a line
+_MOST = 1_000  # fields of one section that are read
+
+Fields = tuple[tuple[str, str], ...]
+
+
+def fields(section: bytes) -> Fields:
+    """Read a header section: names as written, values unfolded (RFC 5322, 2.2.3), encoded words untouched.
+
+    Lines that are no header field are passed over.
+    """
+    found: list[tuple[bytes, list[bytes]]] = []
+    for line in section.split(b"\n"):
+        if line[:1] in {b" ", b"\t"} and found:
+            found[-1][1].append(line.rstrip(b"\r"))
+        elif (field := _FIELD.match(line)) and len(found) < _MOST:
+            found.append((field[1], [field[2].rstrip(b"\r")]))
+    return tuple((name.decode("ascii"), _text(b"".join(value))) for name, value in found)
+
+
+def is_field(line: bytes) -> bool:
+    """Tell whether a line can begin a header field."""
+    return _FIELD.match(line) is not None
+
+
+def first(section: Fields, name: str) -> str:
+    """Give the value of the first field of that (lower-case) name, or empty."""
+    return next((value for key, value in section if key.lower() == name), "")
+
+
+def _text(value: bytes) -> str:
+    return _BREAKS.sub(" ", charset.decode(value[:_LONGEST])).strip()
+
+
+def decode(value: str) -> str:
+    """Decode the encoded words of an unfolded value; what is broken stays as it is written.
+
+    The standard library's decode_header gives up on a whole field for one bad word, and escapes 8-bit text
+    beside a good one. Words that follow each other with one label are joined before their bytes are decoded:
+    some senders break a character in two (RFC 2047, 5 (3) forbids it).
+    """
+    pieces: list[tuple[str, bytes]] = []  # charset and bytes; the charset of literal text is ""
+    end = 0
+    for word in _WORD.finditer(value):
+        between = value[end : word.start()]
+        if between and not (pieces and between.isspace()):
+            pieces.append(("", between.encode("utf-8", "surrogateescape")))
+        label = word[1].partition("*")[0].lower()
+        data = _q(word[3]) if word[2] in "qQ" else from_base64(word[3].encode("utf-8", "replace"))
+        if pieces and label == pieces[-1][0]:
+            data = pieces.pop()[1] + data
+        pieces.append((label, data))
+        end = word.end()
+    if not pieces:
+        return value
+    pieces.append(("", value[end:].encode("utf-8", "surrogateescape")))
+    return "".join(charset.decode(data, label) if label else data.decode("utf-8", "replace") for label, data in pieces)
+
+
+def _q(text: str) -> bytes:
+    return a2b_qp(text.replace("_", " ").encode("utf-8", "replace"), header=True)
+
+
+def from_base64(data: bytes) -> bytes:
+    """Decode base64 with foreign characters, missing padding and a torn end (RFC 2045, 6.8)."""
+    digits = _NOT_BASE64.sub(b"", data)
+    if len(digits) % 4 == 1:  # six bits of a byte that never came
+        digits = digits[:-1]
+    return a2b_base64(digits + b"=" * (-len(digits) % 4))

@@ -1,0 +1,174 @@
+"""A mail's bytes -> its leaf parts, transfer-decoded (RFC 2045, 2046). Caps bound the work, nothing here raises.
+
+The standard library's parser recurses once a level and walks a body line by line, with no cap on either; here
+a body is cut along its boundaries, to a fixed depth, in time linear in the bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from binascii import Error as BinasciiError
+from binascii import a2b_qp, a2b_uu
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nosend.letter import header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nosend.letter.header import Fields
+
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n|\A\r?\n")
+_HEADER_CAP = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one mail may cost. A notice has 7 to 50 KB, one to three parts, three levels."""
+
+    size: int = 2 * 1024 * 1024  # bytes of the mail
+    parts: int = 100
+    depth: int = 20  # multiparts within multiparts
+    letters: int = 50  # letters inside the letter, all levels together
+    html: int = 512 * 1024  # characters of one HTML part
+
+
+LIMITS = Limits()
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left of the limits while one mail is read, and what was cut."""
+
+    limits: Limits
+    parts: int = 0
+    letters: int = 0
+    cuts: list[str] = field(default_factory=list)
+
+    def cut(self, what: str) -> None:
+        """Note, once, that something was left unread."""
+        if what not in self.cuts:
+            self.cuts.append(what)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A leaf: its media type (lower-case), parameters that matter, and its decoded bytes."""
+
+    media: str
+    charset: str
+    flowed: bool
+    delsp: bool
+    attachment: bool
+    filename: str
+    body: bytes
+
+
+def split(raw: bytes) -> tuple[Fields, bytes]:
+    """Part a mail into its header fields and its body (RFC 5322, 2.1).
+
+    Without an empty line between them the body begins at the first line that is no header field.
+    """
+    if b"\n" not in raw:  # line ends of old Macintoshes
+        raw = raw.replace(b"\r", b"\n")
+    blank = _BLANK_LINE.search(raw)
+    end, start = blank.span() if blank else (_end_of_fields(raw),) * 2
+    fields = header.fields(raw[: min(end, _HEADER_CAP)])
+    return fields, raw[start:] if fields else raw
+
+
+def _end_of_fields(raw: bytes) -> int:
+    end = 0
+    for line in raw.splitlines(keepends=True):
+        if line[:1] not in b" \t" and not header.is_field(line):
+            break
+        end += len(line)
+    return end
+
+
+def leaves(fields: Fields, body: bytes, budget: Budget, depth: int = 0, default: str = "text/plain") -> Iterator[Part]:
+    """Walk the leaf parts in order. What the budget does not allow is left out and told in `budget.cuts`."""
+    kind, parameters = _content_type(fields, default)
+    boundary = parameters.get("boundary", "").rstrip()
+    if not kind.startswith("multipart/") or not boundary:
+        yield _leaf(fields, body, "text/plain" if kind.startswith("multipart/") else kind, parameters)
+        return
+    if depth >= budget.limits.depth:
+        budget.cut(f"parts nested deeper than {budget.limits.depth}")
+        return
+    inner_default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+    for piece in _pieces(body, boundary):
+        if budget.parts >= budget.limits.parts:
+            budget.cut(f"parts after the first {budget.limits.parts}")
+            return
+        budget.parts += 1
+        yield from leaves(*split(piece), budget, depth + 1, inner_default)
+
+
+def _pieces(body: bytes, boundary: str) -> Iterator[bytes]:
+    """Cut a multipart body along its boundary; a missing last boundary ends with the body (RFC 2046, 5.1.1)."""
+    dashed = b"--" + boundary.encode("utf-8", "surrogateescape")
+    delimiter = re.compile(rb"^" + re.escape(dashed) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
+    start = None
+    for found in delimiter.finditer(body):
+        if start is not None:
+            yield body[start : found.start()].removesuffix(b"\n").removesuffix(b"\r")
+        if found[1]:
+            return
+        start = found.end() + 1
+    yield body if start is None else body[start:]
+
+
+def _leaf(fields: Fields, body: bytes, kind: str, parameters: dict[str, str]) -> Part:
+    disposition, more = _value(fields, "content-disposition")
+    return Part(
+        media=kind,
+        charset=parameters.get("charset", ""),
+        flowed=parameters.get("format", "").lower() == "flowed",
+        delsp=parameters.get("delsp", "").lower() == "yes",
+        attachment=disposition.lower() == "attachment",
+        filename=header.decode(more.get("filename", "") or parameters.get("name", "")).lower(),
+        body=_transfer_decoded(body, _value(fields, "content-transfer-encoding")[0].lower()),
+    )
+
+
+def _content_type(fields: Fields, default: str) -> tuple[str, dict[str, str]]:
+    value, parameters = _value(fields, "content-type")
+    kind = value.lower()
+    return (kind if kind.count("/") == 1 else default), parameters
+
+
+_PARAMETER = re.compile(r';[ \t]*([^\s=;"]{1,40})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))')
+
+
+def _value(fields: Fields, name: str) -> tuple[str, dict[str, str]]:
+    """Read `value; name=text; name="text"` (RFC 2045, 5.1); of repeated fields and parameters the first counts."""
+    written = header.first(fields, name)
+    parameters: dict[str, str] = {}
+    for found in _PARAMETER.finditer(written):
+        quoted, bare = found[2], found[3]
+        text = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (bare or "").strip()
+        key = found[1].lower().partition("*")[0]  # RFC 2231: name*=utf-8''text, name*0=text
+        parameters.setdefault(key, text)
+    return written.partition(";")[0].partition("(")[0].strip(), parameters
+
+
+def _transfer_decoded(body: bytes, encoding: str) -> bytes:
+    if encoding == "base64":
+        return header.from_base64(body)
+    if encoding == "quoted-printable":
+        return a2b_qp(body)
+    if encoding in {"x-uuencode", "uuencode", "x-uue"}:
+        return b"".join(_uu_lines(body))
+    return body  # 7bit, 8bit, binary, and what nobody knows
+
+
+def _uu_lines(body: bytes) -> Iterator[bytes]:
+    _, _, data = body.partition(b"begin ")
+    for line in data.split(b"\n")[1:]:
+        if line.strip() == b"end":
+            return
+        with contextlib.suppress(BinasciiError):  # a torn line costs itself
+            yield a2b_uu(line.rstrip(b"\r"))

@@ -1,0 +1,44 @@
+"""Events -> entries. The one place that decides what stands on the blacklist; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nosend.model import Entry, Event
+
+
+def keys(event: Event) -> tuple[tuple[str, str], ...]:
+    """Give the (kind, value) of each entry that an event bears on: the order, and the buyer when known."""
+    order = ("order", event.order_id)
+    return (order, ("buyer", event.buyer)) if event.buyer else (order,)
+
+
+def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
+    """Give the entry of `key` after an event; `entry` is what stood before, or None.
+
+    Several notices for one order are one entry with a count. The order of events does not matter but for
+    `listed_at`: an entry dates from its earliest notice and tells that one's reason.
+    """
+    if entry is None:
+        return Entry(
+            kind=key[0],
+            value=key[1],
+            account=event.account,
+            marketplace=event.marketplace,
+            opted_out_at=event.opted_out_at,
+            listed_at=event.recorded_at,
+            last_notice_at=event.opted_out_at,
+            notices=1,
+            source=event.source,
+            why=event.why,
+        )
+    earlier = event.opted_out_at < entry.opted_out_at
+    return replace(
+        entry,
+        marketplace=entry.marketplace or event.marketplace,
+        opted_out_at=min(entry.opted_out_at, event.opted_out_at),
+        last_notice_at=max(entry.last_notice_at, event.opted_out_at),
+        notices=entry.notices + 1,
+        source=event.source if earlier else entry.source,
+        why=event.why if earlier else entry.why,
+    )

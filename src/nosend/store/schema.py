@@ -1,0 +1,121 @@
+"""The tables and views, and how older databases become newer ones. The only place that names them.
+
+Other tools read the views `blacklist` and `changes`: those columns are a contract. Times are RFC 3339 in UTC
+with seconds ("2026-09-10T08:15:30Z"), so that they sort as text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Migrations
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+migrations = Migrations("nosend")
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Make the tables of version 0.1. STRICT: a column holds what it says (SQLite 3.37)."""
+    for statement in _FIRST_TABLES.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_FIRST_TABLES = """
+-- one row for each mail that was read; folder is an IMAP folder, or the file for what `scan` read
+CREATE TABLE ledger (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    uidvalidity INTEGER,
+    uid INTEGER,
+    key TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    rule_version INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    written_at TEXT,
+    received_at TEXT,
+    read_at TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX ledger_place ON ledger (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL;
+CREATE UNIQUE INDEX ledger_file ON ledger (account, folder, sha256) WHERE uid IS NULL;
+CREATE INDEX ledger_key ON ledger (key);
+CREATE INDEX ledger_verdict ON ledger (verdict, account);
+-- the bytes of suspects and of what was set aside, once, however often they were seen
+CREATE TABLE kept (
+    sha256 TEXT PRIMARY KEY,
+    raw BLOB NOT NULL
+) STRICT;
+-- the truth: what was said about whom; key is the mail it came in
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    key TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    buyer TEXT,
+    marketplace TEXT,
+    source TEXT NOT NULL,
+    why TEXT NOT NULL,
+    opted_out_at TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    UNIQUE (account, key, order_id)
+) STRICT;
+CREATE INDEX events_order ON events (order_id);
+CREATE INDEX events_buyer ON events (buyer) WHERE buyer IS NOT NULL;
+-- derived from the events
+CREATE TABLE entries (
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    account TEXT NOT NULL,
+    marketplace TEXT,
+    opted_out_at TEXT NOT NULL,
+    listed_at TEXT NOT NULL,
+    last_notice_at TEXT NOT NULL,
+    notices INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    why TEXT NOT NULL,
+    expires_at TEXT,
+    PRIMARY KEY (value, kind, account)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE change_log (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    action TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    account TEXT NOT NULL
+) STRICT;
+-- how far each folder was read; in_hand and attempts tell of a batch that was begun and never finished
+CREATE TABLE cursors (
+    account TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    uidvalidity INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    in_hand INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account, folder)
+) STRICT, WITHOUT ROWID;
+-- how each mailbox fared in its last round
+CREATE TABLE rounds (
+    account TEXT PRIMARY KEY,
+    finished_at TEXT NOT NULL,
+    last_success_at TEXT,
+    trouble TEXT NOT NULL,
+    trouble_since TEXT
+) STRICT;
+CREATE VIEW blacklist AS
+    SELECT kind, value, account, marketplace, opted_out_at, listed_at, last_notice_at, notices, source, why, expires_at
+    FROM entries;
+CREATE VIEW changes AS
+    SELECT seq, at, action, kind, value, account
+    FROM change_log
+"""

@@ -1,0 +1,71 @@
+"""Who sent a letter, and what the mail servers on its way say about that."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nosend import identifiers
+from nosend.model import Authenticity, Sender
+
+if TYPE_CHECKING:
+    from nosend.model import Letter, Trust
+
+# What RFC 5322 lets stand around addresses: quoted strings and comments, in which anything may be written.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_NAMED = re.compile(r"[^<>,:;@]*<\s*([^<>\s]+)\s*>")
+
+# authserv-id; method/version=result ...; RFC 8601, 2.2
+_RESULT = re.compile(r"\s*([a-z-]+)\s*(?:/\s*\d+\s*)?=\s*([a-z]+)", re.IGNORECASE)
+_METHODS = frozenset({"dkim", "spf", "dmarc"})
+_FAILURES = frozenset({"fail", "hardfail"})  # hardfail: the word before RFC 7001
+
+
+def address(letter: Letter) -> str:
+    """Give the one From address in lower case (RFC 5322, 3.6.2).
+
+    Empty when there is none, more than one, a group, or anything that programs could read in two ways: a
+    display name holds whatever its writer likes, so only `addr` and `name <addr>` count.
+    """
+    headers = letter.header("from")
+    if len(headers) != 1 or len(headers[0]) > 1_000:
+        return ""
+    bare = _QUOTED.sub(" ", headers[0])
+    while (without := _COMMENT.sub(" ", bare)) != bare:
+        bare = without
+    bare = bare.strip()
+    named = _NAMED.fullmatch(bare)
+    found = named[1] if named else bare
+    return found.lower() if _ADDRESS.fullmatch(found) else ""
+
+
+def who(letter: Letter, trust: Trust) -> Sender:
+    """Tell whether Amazon, a trusted forwarder or somebody else sent the letter."""
+    sender = address(letter)
+    domain = sender.rpartition("@")[2]
+    if domain in identifiers.AMAZON_DOMAINS:
+        return Sender.AMAZON
+    if sender and (sender in trust.forwarders or domain in trust.forwarders):
+        return Sender.FORWARDER
+    return Sender.OTHER
+
+
+def authenticity(letter: Letter) -> Authenticity:
+    """Read all Authentication-Results (RFC 8601). One explicit failure outweighs any number of passes.
+
+    A pass is only what some header claims: it grants nothing. No header is unknown.
+    """
+    results = {result for value in letter.header("authentication-results") for result in _results(value)}
+    if results & _FAILURES:
+        return Authenticity.FAIL
+    return Authenticity.PASS if "pass" in results else Authenticity.UNKNOWN
+
+
+def _results(value: str) -> list[str]:
+    bare = _QUOTED.sub(" ", value)
+    while (without := _COMMENT.sub(" ", bare)) != bare:
+        bare = without
+    found = (_RESULT.match(piece) for piece in bare.split(";"))
+    return [one[2].lower() for one in found if one and one[1].lower() in _METHODS]

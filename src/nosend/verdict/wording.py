@@ -1,0 +1,142 @@
+"""The wording packs: what Amazon's notices say, by language, as data in packs/*.toml.
+
+A wording is a sentence with places: `{order}` is one order id, `{gap}` is up to 200 characters of anything
+else in the same sentence (the buyer's name, a date). It is looked for in one sentence at a time, in
+normalised text, by plain substring search: no pattern, no backtracking.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from nosend.identifiers import order_ids, plain, replace_order_ids
+from nosend.letter.lines import is_cjk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ORDER = "\ue000"  # stands for an order id in normalised text; a private-use character no mail program writes
+_GAP_LENGTH = 200
+_LONGEST_SENTENCE = 2_000
+_NOISE = re.compile(r"[\[\](){}<>\"“”„«»‹›「」『』【】,;:#*_、，。.!?！？|]+")
+_SPACE = re.compile(r"\s+")
+_END = re.compile(r"[.!?]+[\"'”’»)\]]*\s+|[。！？]+\s*")
+_INITIAL = re.compile(r"(?:^|[\s([\"'])[A-ZÀ-Þ][a-zà-þ]{0,3}\.?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One sentence of one pack. `rule` is its name; `pieces` stand in this order, gaps between them."""
+
+    rule: str
+    version: int
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What is known of Amazon's mail in one language."""
+
+    name: str
+    version: int
+    opt_outs: tuple[Wording, ...]
+    others: tuple[Wording, ...]
+    failure_subjects: tuple[str, ...]
+    forward_prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A wording that stands in a letter: the sentence as it was written, and the order ids in it."""
+
+    wording: Wording
+    sentence: str
+    orders: tuple[str, ...]
+
+
+@cache
+def packs() -> tuple[Pack, ...]:
+    """Give the packs, sorted by name."""
+    sources = sorted((p for p in files(__package__).joinpath("packs").iterdir() if p.name.endswith(".toml")), key=lambda p: p.name)
+    return tuple(_pack(tomllib.loads(source.read_text(encoding="utf-8"))) for source in sources)
+
+
+def _pack(table: dict[str, Any]) -> Pack:
+    name, version = table["name"], table["version"]
+
+    def wordings(kind: str) -> tuple[Wording, ...]:
+        return tuple(
+            Wording(f"{name}.{row['rule']}", version, compile_wording(row["wording"])) for row in table.get(kind, ())
+        )
+
+    return Pack(
+        name=name,
+        version=version,
+        opt_outs=wordings("opt_out"),
+        others=wordings("other"),
+        failure_subjects=tuple(normal(s) for s in table.get("failure_subjects", ())),
+        forward_prefixes=tuple(s.casefold() for s in table.get("forward_prefixes", ())),
+    )
+
+
+def compile_wording(text: str) -> tuple[str, ...]:
+    """Make the pieces of a wording: what stands between its `{gap}`s, normalised, ORDER for `{order}`."""
+    return tuple(normal(piece.replace("{order}", ORDER)) for piece in text.split("{gap}"))
+
+
+def find(wordings: tuple[Wording, ...], paragraphs: tuple[str, ...]) -> tuple[Match, ...]:
+    """Find the sentences that a wording stands in; each sentence is claimed by its first wording."""
+    found: list[Match] = []
+    for paragraph in paragraphs:
+        for sentence in sentences(paragraph):
+            text = normal(replace_order_ids(plain(sentence).replace(ORDER, ""), ORDER))
+            wording = next((w for w in wordings if _stands_in(w.pieces, text)), None)
+            if wording:
+                found.append(Match(wording, sentence, order_ids(sentence)))
+    return tuple(found)
+
+
+def normal(text: str) -> str:
+    """Write a text so that two spellings of one sentence are equal: case, punctuation, spaces, quotes."""
+    text = _NOISE.sub(" ", plain(text).casefold())
+    text = _SPACE.sub(" ", text).strip()
+    if text.isascii():
+        return text
+    return "".join(char for at, char in enumerate(text) if char != " " or not _beside_cjk(text, at))
+
+
+def _beside_cjk(text: str, at: int) -> bool:
+    return any(is_cjk(char) for char in (text[at - 1 : at], text[at + 1 : at + 2]) if char)
+
+
+def _stands_in(pieces: tuple[str, ...], text: str) -> bool:
+    """Tell whether the pieces follow each other in the text, at most a gap's length apart."""
+    at = -1
+    while (at := text.find(pieces[0], at + 1)) >= 0:
+        end = at + len(pieces[0])
+        for piece in pieces[1:]:
+            next_at = text.find(piece, end, end + _GAP_LENGTH + len(piece))
+            if next_at < 0:
+                break
+            end = next_at + len(piece)
+        else:
+            return True
+    return False
+
+
+def sentences(paragraph: str) -> Iterator[str]:
+    """Cut a paragraph into sentences. A dot after an initial or a short title ("T.", "Sig.") ends none."""
+    start = 0
+    for end in _END.finditer(paragraph):
+        goes_on = paragraph[end.end() : end.end() + 1].islower()
+        if goes_on or (end[0].startswith(".") and _INITIAL.search(paragraph[max(start, end.start() - 8) : end.start()])):
+            continue
+        yield paragraph[start : end.end()].strip()[:_LONGEST_SENTENCE]
+        start = end.end()
+    if start < len(paragraph):
+        yield paragraph[start:].strip()[:_LONGEST_SENTENCE]
