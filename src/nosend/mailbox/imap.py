@@ -62,6 +62,12 @@ class Batch:
     upto: int
     seen: int
 
+    def one_by_one(self) -> Iterator[Batch]:
+        """Part it into batches of one mail; the last reaches as far as the whole."""
+        for mail in self.mails[:-1]:
+            yield Batch((mail,), _uid(mail), 1)
+        yield Batch(self.mails[-1:], self.upto, self.seen - len(self.mails[:-1]))
+
 
 @dataclass(frozen=True, slots=True)
 class _Heading:

@@ -1,0 +1,5 @@
+"""`python -m nosend` is the command."""
+
+from nosend.cli import run
+
+run()

@@ -1,0 +1,79 @@
+"""The command: one small function a verb. The only place that prints and exits.
+
+stdout is data, stderr is talk. What a verb needs is imported when it runs: `check` starts without bs4,
+imapclient and sqlite_utils.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from nosend import __version__
+from nosend.cli import intake, reading
+from nosend.cli.terminal import Session, tell
+from nosend.errors import NosendError
+
+_EPILOG = """\b
+Exit codes:
+  0   done; `check`: the message may be sent
+  1   `check`: at least one must not be sent
+  2   wrong usage or configuration
+  70  a fault of nosend
+  75  try again later (mailbox or database not reachable)
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--config", "config_file", metavar="FILE", help="The configuration; else $NOSEND_CONFIG, ./config.toml, ~/.config/nosend, /etc/nosend.")
+@click.version_option(__version__, prog_name="nosend")
+@click.pass_context
+def nosend(context: click.Context, config_file: str | None) -> None:
+    """Keep the list of Amazon buyers who must not be messaged.
+
+    Begin with `nosend init`, then `nosend sync`. `nosend demo` shows all of it on sample mail.
+    """
+    context.obj = Session(config_file)
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+for verb in (*intake.VERBS, *reading.VERBS):
+    nosend.add_command(verb)
+
+
+def main() -> int:
+    """Run the command; gives the exit code that `nosend --help` documents."""
+    logging.basicConfig(format="nosend: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("imapclient").setLevel(logging.CRITICAL)
+    try:
+        code = nosend.main(standalone_mode=False, prog_name="nosend")
+        sys.stdout.flush()
+    except NosendError as trouble:
+        tell(*str(trouble).splitlines())
+        return trouble.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.Abort:
+        tell("stopped")
+        return 130
+    except BrokenPipeError:  # `nosend list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        tell(f"{error.strerror or error}: {error.filename or 'standard output'}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 75
+    except Exception:
+        logging.getLogger(__name__).exception("a fault of nosend, please report it:")
+        return 70
+    return code if isinstance(code, int) else 0
+
+
+def run() -> None:
+    """Be the console script."""
+    sys.exit(main())

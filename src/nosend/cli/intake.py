@@ -1,0 +1,185 @@
+"""The verbs that read mail: init, sync, scan, explain, rebuild, demo."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from nosend.cli.terminal import Bar, Session, database_option, tell
+from nosend.errors import ConfigError, DestinationError
+
+if TYPE_CHECKING:
+    from nosend.model import Judged
+    from nosend.service import Report
+
+
+@click.command()
+@click.argument("file", default="config.toml")
+def init(file: str) -> None:
+    """Write a commented configuration to FILE (config.toml).
+
+    Then fill in account, host and username, put the password where it says, and run `nosend sync`.
+    """
+    from nosend import config  # noqa: PLC0415 - each verb loads what it needs
+
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(config.example())
+    except FileExistsError:
+        raise ConfigError(f"{file!r} exists already and stays as it is: name another file, or edit it") from None
+    except FileNotFoundError:
+        raise ConfigError(f"{file!r}: its folder does not exist, make it first") from None
+    except OSError as error:
+        raise DestinationError(f"{file!r} cannot be written: {error.strerror}") from error
+    tell(f"wrote {file}: fill in account, host and username, then run `nosend --config {file} sync`")
+
+
+@click.command()
+@click.pass_obj
+def sync(session: Session) -> int:
+    """Read what is new in the mailboxes, once. For cron: prints nothing when all is well.
+
+    The mailbox is opened read-only: no flag, no mail is touched. A mailbox in trouble does not hold up the
+    others; the exit code tells the worst of what happened.
+    """
+    from nosend import service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.store.ledger import Ledger  # noqa: PLC0415
+    from nosend.store.lock import one_round  # noqa: PLC0415
+
+    settings = session.settings
+    if not settings.mailboxes:
+        raise ConfigError(f"{settings.path}: no [[mailbox]], nothing to read: add one, as `nosend init` shows")
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        with Ledger(settings.database) as ledger, one_round(settings.database), Bar() as bar:
+            report = service.sync(settings, ledger, os.environ, bar)
+    except _Terminated:
+        return 0  # the batch at hand was rolled back; the next run takes it up
+    return _told(report)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; transactions roll back and connections close on the way out."""
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise _Terminated
+
+
+def _told(report: Report) -> int:
+    recorded = report.recorded
+    if click.get_text_stream("stderr").isatty():
+        tell(f"{report.seen} mails, {recorded.listed} entries added, {recorded.renewed} renewed")
+    if recorded.suspects or recorded.set_aside:
+        tell(f"{recorded.suspects} suspects, {recorded.set_aside} set aside: `nosend review` lists them")
+    tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()))
+    return min((trouble.exit_code for trouble in report.troubles), default=0)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--account", metavar="NAME", help="The account to list under; needed unless the configuration has just one.")
+@database_option
+@click.pass_obj
+def scan(session: Session, paths: tuple[str, ...], account: str | None, database: str | None) -> int:
+    """Take in .eml files, mbox files, Maildirs, folders of those, or - for standard input.
+
+    Files are only read. Scanning a mail again, or one that `sync` has read, changes nothing.
+    """
+    from nosend import service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.mailbox import archive  # noqa: PLC0415
+    from nosend.model import Trust  # noqa: PLC0415
+    from nosend.store.ledger import Ledger  # noqa: PLC0415
+
+    settings = session.settings_or_none if database else session.settings
+    known = [mailbox.account for mailbox in settings.mailboxes] if settings else []
+    if account is None and len(known) != 1:
+        raise ConfigError(f"--account is needed: which seller account are these mails of? Configured: {', '.join(known) or 'none'}")
+    names = archive.files(paths)
+    trust = settings.trust if settings else Trust()
+    with Ledger(session.database(database)) as ledger, Bar() as bar:
+        return _told(service.scan(names, account or known[0], trust, ledger, bar))
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a mail each.")
+@click.pass_obj
+def explain(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
+    """Judge mails and show why; store nothing.
+
+    Takes what `scan` takes. With a configuration its trusted_forwarders are believed.
+    """
+    from nosend import service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.mailbox import archive  # noqa: PLC0415
+    from nosend.model import Trust  # noqa: PLC0415
+
+    settings = session.settings_or_none
+    trust = settings.trust if settings else Trust()
+    for name in archive.files(paths):
+        for mail in archive.mails(name, ""):
+            judged = service.judge(mail, trust)
+            click.echo(_as_json(judged) if as_json else _as_text(judged))
+
+
+def _as_json(judged: Judged) -> str:
+    verdict = judged.verdict
+    told = {
+        "path": judged.mail.place.folder,
+        "verdict": verdict.kind if verdict else "set_aside",
+        "rule": verdict.rule if verdict else "",
+        "why": verdict.why if verdict else judged.trouble,
+        "orders": verdict.orders if verdict else (),
+        "buyer": verdict.buyer if verdict else None,
+        "marketplace": verdict.marketplace if verdict else None,
+        "sender": verdict.sender if verdict else "other",
+        "authenticity": verdict.authenticity if verdict else "unknown",
+    }
+    return json.dumps(told, ensure_ascii=False)
+
+
+_COLOURS = {"opt_out": "red", "suspect": "yellow", "set_aside": "yellow"}
+
+
+def _as_text(judged: Judged) -> str:
+    told = json.loads(_as_json(judged))
+    path, verdict = told.pop("path"), told.pop("verdict")
+    told["orders"] = ", ".join(told["orders"])
+    lines = [f"{path}: {click.style(verdict, fg=_COLOURS.get(verdict), bold=True)}"]
+    lines += [f"  {name:12} {value}" for name, value in told.items() if value]
+    if judged.verdict:
+        lines += [f"  {'asked' if n == 0 else '':12} {trial.rule}: {trial.answer}" for n, trial in enumerate(judged.verdict.trials)]
+    return "\n".join(lines)
+
+
+@click.command()
+@database_option
+@click.pass_obj
+def rebuild(session: Session, database: str | None) -> None:
+    """Drop the entries and fold all events again: gives what was there, or mends it."""
+    from nosend.service import now  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.store.ledger import Ledger  # noqa: PLC0415
+
+    path = session.database(database)
+    if not path.exists():
+        raise ConfigError(f"database {str(path)!r} does not exist: `nosend sync` makes it")
+    with Ledger(path) as ledger:
+        count, differing = ledger.rebuild(now())
+    tell(f"{count} entries, {differing} of them changed")
+
+
+@click.command()
+def demo() -> int:
+    """Show it all on sample mail: a throw-away IMAP server, a sync, the list, a check, an export."""
+    try:
+        from nosend.demo import show  # noqa: PLC0415 - needs the extra package
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"the demo's IMAP server is not installed ({error.name}): pip install 'nosend[demo]'") from error
+    return show(lambda line: click.echo(line))
+
+
+VERBS = (init, sync, scan, explain, rebuild, demo)

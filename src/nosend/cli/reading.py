@@ -1,0 +1,183 @@
+"""The verbs that read the list: check, list, show, export, status, review."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nosend import permission
+from nosend.cli.terminal import Session, database_option, tell
+from nosend.store import rows
+from nosend.store.blacklist import Blacklist
+
+if TYPE_CHECKING:
+    from nosend.model import Entry
+    from nosend.store.overview import Overview
+
+
+@click.command()
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@click.option("--purpose", metavar="P", help=f"What the message is for. Critical: {', '.join(permission.CRITICAL)}. Not critical: {', '.join(permission.NOT_CRITICAL)}.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a key each.")
+@database_option
+@click.pass_obj
+def check(session: Session, keys: tuple[str, ...], purpose: str | None, as_json: bool, database: str | None) -> int:
+    """Tell whether messages may be sent; a KEY is an order id or a buyer alias.
+
+    Exit 0: all may be sent. 1: at least one must not. Anything else is no permission.
+    """
+    with Blacklist(session.database(database)) as blacklist:
+        decisions = [(key, blacklist.check(key, purpose)) for key in keys]
+    for key, decision in decisions:
+        click.echo(_decision_json(key, decision) if as_json else _decision_text(key, decision))
+    return 0 if all(decision.may_send for _, decision in decisions) else 1
+
+
+def _decision_json(key: str, decision: permission.Decision) -> str:
+    told = {
+        "key": key,
+        "kind": decision.key.kind,
+        "value": decision.key.value,
+        "permission": decision.permission,
+        "reason": decision.reason,
+        "advice": decision.advice,
+        "entries": [rows.row(entry) for entry in decision.entries],
+    }
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _decision_text(key: str, decision: permission.Decision) -> str:
+    colour = "green" if decision.may_send else "red"
+    said = click.style(decision.permission.replace("-", " "), fg=colour, bold=True)
+    entries = "".join(f"\n  listed {_listing(entry)}" for entry in decision.entries)
+    advice = f"\n  {decision.advice}" if decision.advice else ""
+    return f"{key}: {said}: {decision.reason}{entries}{advice}"
+
+
+def _listing(entry: Entry) -> str:
+    notices = f"{entry.notices} notice{'s' if entry.notices > 1 else ''}"
+    return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, the last of {entry.last_notice_at:%Y-%m-%d}, source: {entry.source}"
+
+
+_KIND = click.Choice(["order", "buyer", "both"])
+
+
+@click.command("list")
+@click.option("--kind", type=_KIND, default="both", show_default=True)
+@database_option
+@click.pass_obj
+def list_(session: Session, kind: str, database: str | None) -> None:
+    """List the entries, a line each: kind, value, account, marketplace, since when, notices."""
+    with Blacklist(session.database(database)) as blacklist:
+        empty = True
+        for entry in _of_kind(blacklist, kind):
+            empty = False
+            since = f"{entry.opted_out_at:%Y-%m-%d}"
+            click.echo(f"{entry.kind:6}{entry.value:48}{entry.account:16}{entry.marketplace or '-':4}{since}{entry.notices:5}")
+    if empty:
+        tell("nothing is listed")
+
+
+@click.command()
+@click.argument("key")
+@database_option
+@click.pass_obj
+def show(session: Session, key: str, database: str | None) -> None:
+    """Show one KEY (order id or buyer alias) with its history: every notice, its rule and sentence."""
+    with _overview(session, database) as overview:
+        decision = overview.check(key)
+        history = overview.history(decision.key)
+    click.echo(_decision_text(key, decision))
+    for notice in history:
+        about = f"order {notice.order_id}" + (f", buyer {notice.buyer}" if notice.buyer else "")
+        click.echo(f"\n  {notice.opted_out_at} {notice.source} for {notice.account}: {about}\n    {notice.why}\n    recorded {notice.recorded_at}")
+        for place in notice.places:
+            click.echo(f"    in {place}")
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(["csv", "json", "jsonl", "txt"]), help="Else by the ending of FILE, else csv. txt: one value a line.")
+@click.option("--kind", type=_KIND, default="both", show_default=True)
+@click.option("--output", "-o", metavar="FILE", help="Replace FILE whole, or not at all; else standard output.")
+@database_option
+@click.pass_obj
+def export(session: Session, form: str | None, kind: str, output: str | None, database: str | None) -> None:
+    """Write the blacklist for another tool, ordered by value.
+
+    A new FILE gets mode 0600, an old one keeps its own. In csv a cell that a spreadsheet would take for a
+    formula begins with an apostrophe.
+    """
+    from nosend.export import files, formats  # noqa: PLC0415 - `check` does not need them
+
+    with Blacklist(session.database(database)) as blacklist:
+        pieces = formats.FORMATS[form or formats.of_name(output or "")](_of_kind(blacklist, kind))
+        if output and output != "-":
+            files.replace(Path(output), pieces)
+        else:
+            stdout = click.get_text_stream("stdout", encoding="utf-8")
+            for piece in pieces:
+                stdout.write(piece)
+
+
+def _of_kind(blacklist: Blacklist, kind: str) -> list[Entry] | object:
+    return blacklist if kind == "both" else (entry for entry in blacklist if entry.kind == kind)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as one JSON object.")
+@database_option
+@click.pass_obj
+def status(session: Session, as_json: bool, database: str | None) -> None:
+    """Tell how it is: each mailbox's last success or trouble, mails by verdict, entries, what waits for a person."""
+    with _overview(session, database) as overview:
+        told = {
+            "mailboxes": [asdict(one) for one in overview.rounds()],
+            "folders": [dict(zip(("account", "folder", "uidvalidity", "uid"), row, strict=True)) for row in overview.cursors()],
+            "mails": overview.mails(),
+            "entries": overview.counts(),
+        }
+    click.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else _status_text(told))
+
+
+def _status_text(told: dict[str, object]) -> str:
+    lines = []
+    for box in told["mailboxes"]:  # type: ignore[attr-defined]
+        lines.append(f"{box['account']}: last success {box['last_success_at'] or 'never'}")
+        if box["trouble"]:
+            lines.append(f"  {click.style('in trouble', fg='red')} since {box['trouble_since']}: {box['trouble']}")
+    for account, counts in told["mails"].items():  # type: ignore[attr-defined]
+        lines.append(f"{account}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+        waiting = counts.get("suspect", 0) + counts.get("set_aside", 0)
+        if waiting:
+            lines.append(f"  {waiting} wait for a person: `nosend review` lists them")
+    entries = told["entries"]
+    lines.append(f"blacklist: {entries['order']} orders, {entries['buyer']} buyers")  # type: ignore[index]
+    return "\n".join(lines)
+
+
+@click.command()
+@database_option
+@click.pass_obj
+def review(session: Session, database: str | None) -> None:
+    """List what a person should look at, a line each: suspects and what could not be judged, with the reason."""
+    with _overview(session, database) as overview:
+        empty = True
+        for mail in overview.waiting():
+            empty = False
+            place = mail.folder if mail.uid is None else f"{mail.folder} UID {mail.uid}"
+            click.echo(f"{mail.id} {mail.verdict} {mail.written_at or '-'} {mail.account} [{place}] {mail.sender}: {mail.subject} | {mail.why}")
+    if empty:
+        tell("nothing waits")
+
+
+def _overview(session: Session, database: str | None) -> Overview:
+    from nosend.store.overview import Overview  # noqa: PLC0415 - `check` does not need it
+
+    return Overview(session.database(database))
+
+
+VERBS = (check, list_, show, export, status, review)

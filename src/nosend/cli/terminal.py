@@ -1,0 +1,88 @@
+"""What the verbs share: the session with its configuration, talk on stderr, a progress bar on terminals."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nosend.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nosend.config import Settings
+
+Verb = TypeVar("Verb", bound="Callable[..., Any]")
+
+
+class Session:
+    """One run of the command: where the configuration is, read when a verb asks for it."""
+
+    def __init__(self, config_file: str | None) -> None:
+        self._config_file = config_file
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Give the configuration. Raises ConfigError."""
+        from nosend import config  # noqa: PLC0415 - `check --database` needs none
+
+        return config.load(config.find(self._config_file, os.environ))
+
+    @property
+    def settings_or_none(self) -> Settings | None:
+        """Give the configuration if there is one: none found is no mistake, a wrong one is."""
+        from nosend import config  # noqa: PLC0415 - as above
+
+        try:
+            path = config.find(self._config_file, os.environ)
+        except ConfigError:
+            return None
+        return config.load(path)
+
+    def database(self, given: str | None) -> Path:
+        """Give the database: the one named on the command line or in $NOSEND_DATABASE, else the configuration's."""
+        return Path(given) if given else self.settings.database
+
+
+def database_option(verb: Verb) -> Verb:
+    """Add --database to a verb that needs no configuration then."""
+    return click.option("--database", metavar="FILE", envvar="NOSEND_DATABASE", help="The database; then no configuration is needed.")(verb)
+
+
+def tell(*lines: str) -> None:
+    """Say something to the person at stderr."""
+    for line in lines:
+        click.echo(f"{click.style('nosend', bold=True)}: {line}", err=True)
+
+
+class Bar:
+    """A progress bar on a terminal, nothing elsewhere. Call it with label, done, total; use it in a `with`."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._label = ""
+        self._bar: Any = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        """Show that `done` of `total` are dealt with."""
+        if not self._shown:
+            return
+        if label != self._label:
+            self.__exit__()
+            self._label = label
+            self._bar = click.progressbar(length=max(total, 1), label=label, file=sys.stderr)
+            self._bar.render_progress()
+        self._bar.update(min(done, self._bar.length) - self._bar.pos)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+            self._bar = None

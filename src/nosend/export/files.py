@@ -1,0 +1,57 @@
+"""A file is replaced whole or not at all: temporary file beside it, fsync, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nosend.errors import DestinationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def replace(path: Path, pieces: Iterable[str]) -> None:
+    """Write text (UTF-8) to a file, so that a reader at any moment sees the old or the new one, whole.
+
+    A new file gets mode 0600, an old one keeps its mode and owner. Raises DestinationError when it cannot be written; the old
+    file is untouched then. A pipe or device is written to as it is.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file() and not target.is_dir():
+            with target.open("w", encoding="utf-8", newline="") as stream:
+                stream.writelines(pieces)
+            return
+        _replace(target, pieces)
+    except OSError as error:
+        raise DestinationError(f"{str(path)!r} cannot be written ({error.strerror}): what stood there is untouched") from error
+
+
+def _replace(target: Path, pieces: Iterable[str]) -> None:
+    if target.is_dir():
+        raise IsADirectoryError(21, "it is a folder")
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.writelines(pieces)
+            stream.flush()
+            if target.exists():
+                old = target.stat()
+                with contextlib.suppress(PermissionError):  # only root gives files away
+                    os.fchown(stream.fileno(), old.st_uid, old.st_gid)
+                os.fchmod(stream.fileno(), stat.S_IMODE(old.st_mode))
+            os.fsync(stream.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,100 @@
+"""Mails out of files: .eml, mbox (RFC 4155, mboxrd quoting), Maildir, a folder of those, standard input.
+
+Files are only read. An mbox is read as a stream, so that its size does not matter.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from nosend.errors import ConfigError
+from nosend.letter.mime import LIMITS
+from nosend.model import Mail, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STDIN = "-"
+_MBOX = b"From "
+_QUOTED_FROM = re.compile(rb"^>+From ")
+_SUFFIXES = frozenset({".eml", ".mbox", ".mbx"})
+_LINE = 1024 * 1024  # the longest line that is read at once
+
+
+def files(paths: tuple[str, ...]) -> list[str]:
+    """Find the files to read: each path itself, or in a folder its Maildir mails, .eml and .mbox files, sorted.
+
+    Raises ConfigError for a path that does not exist, before anything is read.
+    """
+    found: list[str] = []
+    for name in paths:
+        path = Path(name)
+        if name == STDIN or path.is_file() or path.is_char_device() or path.is_fifo():
+            found.append(name)
+        elif path.is_dir():
+            inside = sorted(str(one) for one in path.rglob("*") if one.is_file() and _is_mail_file(one))
+            if not inside:
+                raise ConfigError(f"{name!r} holds no mail: neither a Maildir (cur, new) nor .eml or .mbox files")
+            found += inside
+        else:
+            raise ConfigError(f"{name!r} does not exist: name .eml, mbox or Maildir, or - for standard input")
+    return found
+
+
+def _is_mail_file(path: Path) -> bool:
+    if path.parent.name in {"cur", "new"}:
+        return not path.name.startswith(".")
+    return path.suffix.lower() in _SUFFIXES
+
+
+def mails(name: str, account: str) -> Iterator[Mail]:
+    """Give the mails of one file in order. Their folder is the file's name, with `:n` for the nth of an mbox.
+
+    A mail is read up to the size that a letter is read to. Raises ConfigError when the file cannot be read.
+    """
+    try:
+        if name == STDIN:
+            yield from _stream(sys.stdin.buffer, name, account)
+        else:
+            with Path(name).open("rb") as stream:
+                yield from _stream(stream, name, account)
+    except OSError as error:
+        raise ConfigError(f"{name!r} cannot be read: {error.strerror}") from error
+
+
+def _stream(stream: BinaryIO, name: str, account: str) -> Iterator[Mail]:
+    beginning = stream.read(len(_MBOX))
+    if beginning != _MBOX:
+        kept = beginning + stream.read(LIMITS.size + 1 - len(beginning))
+        yield _mail([kept], len(kept), name, account)
+        return
+    stream.readline(_LINE)  # the rest of the first "From " line
+    for number, (kept_lines, size) in enumerate(_mbox(stream), 1):
+        yield _mail(kept_lines, size, f"{name}:{number}", account)
+
+
+def _mbox(stream: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
+    """Part an mbox at its "From " lines after an empty line, or at its beginning."""
+    lines: list[bytes] = []
+    size = kept = 0
+    after_blank = False
+    while line := stream.readline(_LINE):
+        if after_blank and line.startswith(_MBOX):
+            yield lines, size
+            lines, size, kept, after_blank = [], 0, 0, False
+            continue
+        after_blank = not line.strip(b"\r\n")
+        if _QUOTED_FROM.match(line):
+            line = line[1:]  # noqa: PLW2901 - mboxrd
+        size += len(line)
+        if kept <= LIMITS.size:
+            lines.append(line)
+            kept += len(line)
+    yield lines, size
+
+
+def _mail(lines: list[bytes], size: int, folder: str, account: str) -> Mail:
+    return Mail(b"".join(lines), Place(account, folder), None, size)

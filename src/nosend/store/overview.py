@@ -1,0 +1,104 @@
+"""What `status`, `show` and `review` tell of the database. Reads only; standard library only."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nosend.store.blacklist import Blacklist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nosend.identifiers import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How one mailbox fared: times as text (RFC 3339, UTC), empty or None when there was none."""
+
+    account: str
+    finished_at: str
+    last_success_at: str | None
+    trouble: str
+    trouble_since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One fact in the history of a key, with the mail it came in."""
+
+    opted_out_at: str
+    recorded_at: str
+    account: str
+    order_id: str
+    buyer: str | None
+    source: str
+    why: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that a person should look at; `verdict` is `suspect` or `set_aside`."""
+
+    id: int
+    verdict: str
+    written_at: str | None
+    account: str
+    folder: str
+    uid: int | None
+    sender: str
+    subject: str
+    rule: str
+    why: str
+
+
+class Overview(Blacklist):
+    """The reading side with the tables behind the list."""
+
+    def rounds(self) -> tuple[Round, ...]:
+        """Give how each mailbox fared last, by account."""
+        found = self._query("SELECT account, finished_at, last_success_at, trouble, trouble_since FROM rounds ORDER BY account")
+        return tuple(Round(*row) for row in found)
+
+    def mails(self) -> dict[str, dict[str, int]]:
+        """Count the mails in the ledger by account and verdict; a mail in two folders counts once."""
+        counts: dict[str, dict[str, int]] = {}
+        found = self._query("SELECT account, verdict, count(DISTINCT key) FROM ledger GROUP BY account, verdict ORDER BY account, verdict")
+        for account, verdict, count in found:
+            counts.setdefault(account, {})[verdict] = count
+        return counts
+
+    def cursors(self) -> tuple[tuple[str, str, int, int], ...]:
+        """Give account, folder, UIDVALIDITY and last UID read of each folder."""
+        return tuple(self._query("SELECT account, folder, uidvalidity, uid FROM cursors ORDER BY account, folder"))
+
+    def history(self, key: Key) -> tuple[Notice, ...]:
+        """Give every notice that bears on a key, oldest first, with the places of its mail."""
+        column = "order_id" if key.kind == "order" else "buyer"
+        found = self._query(
+            "SELECT opted_out_at, recorded_at, account, order_id, buyer, source, why, key FROM events"  # noqa: S608 - column is one of two
+            f" WHERE {column} = ? ORDER BY opted_out_at, id",
+            key.value,
+        )
+        return tuple(Notice(*row[:-1], places=self._places(row[2], row[-1])) for row in found)
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Go through suspects and what was set aside, oldest first, each mail once."""
+        found = self._query(
+            "SELECT min(id), verdict, written_at, account, folder, uid, sender, subject, rule, why FROM ledger"
+            " WHERE verdict IN ('suspect', 'set_aside') GROUP BY account, key ORDER BY written_at, id"
+        )
+        return (Waiting(*row) for row in found)
+
+    def _places(self, account: str, key: str) -> tuple[str, ...]:
+        found = self._query("SELECT folder, uid FROM ledger WHERE key = ? AND account = ? ORDER BY id", key, account)
+        return tuple(folder if uid is None else f"{folder} UID {uid}" for folder, uid in found)
+
+    def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
