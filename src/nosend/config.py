@@ -39,7 +39,13 @@ _REQUIRED = object()
 
 TOP_KEYS = (Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600"),)
 MAILBOX_KEYS = (
-    Key("account", str, _REQUIRED, "your label for the seller account, kept with every entry; one mailbox each", "shop-us"),
+    Key(
+        "account",
+        str,
+        _REQUIRED,
+        "your label for the seller account, kept with every entry; one mailbox each",
+        "shop-us",
+    ),
     Key("host", str, _REQUIRED, "the IMAP server; Gmail: imap.gmail.com", "imap.example.com"),
     Key("port", int, 0, "0: 993 with implicit TLS, else 143"),
     Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)'),
@@ -50,7 +56,13 @@ MAILBOX_KEYS = (
     Key("password_command", list, [], 'or a command that prints it, as a list: ["pass", "show", "imap"]'),
     Key("password", str, "", "or the password itself, if nobody else can read this file"),
     Key("folders", list, ["INBOX"], "folders to read, by their exact names"),
-    Key("read_all", bool, False, "read every mail whole, not only those whose header looks like Amazon or a forward;\n# for a folder that only receives notices"),
+    Key(
+        "read_all",
+        bool,
+        False,  # noqa: FBT003 - a default
+        "read every mail whole, not only those that look like Amazon's or a forward;\n"
+        "# for a folder that only receives notices",
+    ),
     Key("trusted_forwarders", list, [], "addresses or domains whose forwards of notices are believed"),
     Key("timeout", int, 60, "seconds to wait for the server at each step"),
 )
@@ -110,7 +122,8 @@ def find(given: str | None, environment: Mapping[str, str]) -> Path:
         if place.exists():
             return place
     raise ConfigError(
-        f"no configuration: looked for {', '.join(map(str, places))}. `nosend init` writes one; --config FILE names another"
+        f"no configuration: looked for {', '.join(map(str, places))}. "
+        "`nosend init` writes one; --config FILE names another"
     )
 
 
@@ -150,10 +163,13 @@ def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems:
     names = [key.name for key in keys]
     for name in table.keys() - set(names):
         near = get_close_matches(name, names, 1)
-        problems.append(f"{where}unknown key {name!r}" + (f": did you mean {near[0]!r}?" if near else f": known are {', '.join(names)}"))
-    values = {}
+        problems.append(
+            f"{where}unknown key {name!r}"
+            + (f": did you mean {near[0]!r}?" if near else f": known are {', '.join(names)}")
+        )
+    values: dict[str, Any] = {}
     for key in keys:
-        value = table.get(key.name, key.default)
+        value: Any = table.get(key.name, key.default)
         if value is _REQUIRED:
             problems.append(f"{where}{key.name} is missing: {key.help}")
             value = ""
@@ -161,7 +177,7 @@ def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems:
             problems.append(f"{where}{key.name} = {_shown(key, value)} must be {_TYPE_WORDS[key.type]}")
             value = key.type()
         elif key.type is list and not all(isinstance(one, str) for one in value):
-            problems.append(f"{where}{key.name} = {value!r} must be a list of texts")
+            problems.append(f"{where}{key.name} = {_shown(key, value)} must be a list of texts")
             value = []
         elif key.default is _REQUIRED and not value.strip():
             problems.append(f"{where}{key.name} is empty: {key.help}")
@@ -169,10 +185,15 @@ def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems:
     return values
 
 
-_TYPE_WORDS = {str: 'a text in "quotes"', int: "a whole number", bool: "true or false", list: 'a list like ["INBOX"]'}
+_TYPE_WORDS = {
+    str: 'a text in "quotes"',
+    int: "a whole number",
+    bool: "true or false",
+    list: 'a list like ["INBOX"]',
+}
 
 
-def _shown(key: Key, value: Any) -> str:  # noqa: ANN401 - whatever TOML holds
+def _shown(key: Key, value: Any) -> str:
     return "(not shown)" if key.name in SECRETS else repr(value)
 
 
@@ -181,7 +202,9 @@ def _mailbox(table: dict[str, Any], where: str, path: Path, problems: list[str])
     if values["tls"] not in TLS:
         problems.append(f"{where}tls = {values['tls']!r} must be one of {', '.join(TLS)}")
     elif values["tls"] == "none" and values["host"] and not _is_loopback(values["host"]):
-        problems.append(f'{where}tls = "none" sends the password in clear: allowed only to this machine, not to {values["host"]!r}')
+        problems.append(
+            f'{where}tls = "none" sends the password in clear: allowed only to this machine, not to {values["host"]!r}'
+        )
     if not 0 <= values["port"] <= 65535:
         problems.append(f"{where}port = {values['port']} must be between 1 and 65535")
     if not 1 <= values["timeout"] <= 3600:
@@ -194,7 +217,11 @@ def _mailbox(table: dict[str, Any], where: str, path: Path, problems: list[str])
         problems.append(f"{where}password stands in a file that others can read: chmod 600 {path}, or use password_env")
     if not values["folders"] or not all(values["folders"]):
         problems.append(f'{where}folders is empty: name at least one, like ["INBOX"]')
-    problems += [f"{where}{name} = {values[name]!r} contains a line break" for name in ("account", "host", "username") if re.search(r"[\r\n\x00]", values[name])]
+    problems += [
+        f"{where}{name} = {values[name]!r} contains a line break"
+        for name in ("account", "host", "username")
+        if re.search(r"[\r\n\x00]", values[name])
+    ]
     wrong = [one for one in values["trusted_forwarders"] if not re.fullmatch(r"([^@\s]+@)?[^@\s]+\.[^@\s]+", one)]
     problems += [f"{where}trusted_forwarders: {one!r} is neither an address nor a domain" for one in wrong]
     forwarders = values.pop("trusted_forwarders")
@@ -241,7 +268,7 @@ def _example_line(key: Key) -> str:
     return f"\n# {key.help}\n{commented}{key.name} = {_toml(shown)}"
 
 
-def _toml(value: Any) -> str:  # noqa: ANN401 - the few types that Key holds
+def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

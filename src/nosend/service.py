@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nosend import letter, verdict
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
+from nosend.letter import header
 from nosend.mailbox import archive, login
 from nosend.mailbox.imap import ImapMailbox
 from nosend.model import Judged, Letter
@@ -66,7 +67,7 @@ class Report:
     """What a round did: mails gone past, what changed, and the troubles, in the words of each."""
 
     seen: int = 0
-    recorded: Recorded = Recorded()
+    recorded: Recorded = field(default_factory=Recorded)
     troubles: tuple[NosendError, ...] = ()
 
     def __add__(self, other: Report) -> Report:
@@ -156,7 +157,12 @@ def judge(mail: Mail, trust: Trust) -> Judged:
         read = letter.read(mail.raw)
         return _judged(mail, read, verdict.judge(read, trust))
     except Exception as error:  # noqa: BLE001 - the one boundary: no mail may stop the round, MemoryError and RecursionError included
-        log.warning("%s %s: a mail broke the reader (%s), set aside", mail.place.account, mail.place.folder, type(error).__name__)
+        log.warning(
+            "%s %s: a mail broke the reader (%s), set aside",
+            mail.place.account,
+            mail.place.folder,
+            type(error).__name__,
+        )
         return _set_aside(mail, f"broke the reader: {type(error).__name__}")
 
 
@@ -167,8 +173,8 @@ def _judged(mail: Mail, read: Letter, found: Verdict | None, trouble: str = "") 
         mail=mail,
         sha256=digest,
         key=ids[0][:500] if len(ids) == 1 else f"sha256:{digest}",
-        sender=", ".join(read.header("from"))[:200],
-        subject=read.subject[:200],
+        sender=verdict.one_line(header.decode(", ".join(read.header("from"))))[:200],
+        subject=verdict.one_line(read.subject)[:200],
         written_at=_written_at(read, mail.received_at),
         verdict=found,
         trouble=trouble,

@@ -6,6 +6,7 @@ imapclient and sqlite_utils.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -28,7 +29,12 @@ Exit codes:
 
 
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--config", "config_file", metavar="FILE", help="The configuration; else $NOSEND_CONFIG, ./config.toml, ~/.config/nosend, /etc/nosend.")
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    help="The configuration; else $NOSEND_CONFIG, ./config.toml, ~/.config/nosend, /etc/nosend.",
+)
 @click.version_option(__version__, prog_name="nosend")
 @click.pass_context
 def nosend(context: click.Context, config_file: str | None) -> None:
@@ -48,6 +54,9 @@ for verb in (*intake.VERBS, *reading.VERBS):
 def main() -> int:
     """Run the command; gives the exit code that `nosend --help` documents."""
     logging.basicConfig(format="nosend: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show kana
     logging.getLogger("imapclient").setLevel(logging.CRITICAL)
     try:
         code = nosend.main(standalone_mode=False, prog_name="nosend")

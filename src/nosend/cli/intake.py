@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -72,7 +73,7 @@ def _terminated(*_: object) -> NoReturn:
 
 def _told(report: Report) -> int:
     recorded = report.recorded
-    if click.get_text_stream("stderr").isatty():
+    if sys.stderr.isatty():
         tell(f"{report.seen} mails, {recorded.listed} entries added, {recorded.renewed} renewed")
     if recorded.suspects or recorded.set_aside:
         tell(f"{recorded.suspects} suspects, {recorded.set_aside} set aside: `nosend review` lists them")
@@ -82,7 +83,11 @@ def _told(report: Report) -> int:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--account", metavar="NAME", help="The account to list under; needed unless the configuration has just one.")
+@click.option(
+    "--account",
+    metavar="NAME",
+    help="The account to list under; needed unless the configuration has just one.",
+)
 @database_option
 @click.pass_obj
 def scan(session: Session, paths: tuple[str, ...], account: str | None, database: str | None) -> int:
@@ -98,7 +103,9 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
     settings = session.settings_or_none if database else session.settings
     known = [mailbox.account for mailbox in settings.mailboxes] if settings else []
     if account is None and len(known) != 1:
-        raise ConfigError(f"--account is needed: which seller account are these mails of? Configured: {', '.join(known) or 'none'}")
+        raise ConfigError(
+            f"--account is needed: which seller account are these mails of? Configured: {', '.join(known) or 'none'}"
+        )
     names = archive.files(paths)
     trust = settings.trust if settings else Trust()
     with Ledger(session.database(database)) as ledger, Bar() as bar:
@@ -152,7 +159,10 @@ def _as_text(judged: Judged) -> str:
     lines = [f"{path}: {click.style(verdict, fg=_COLOURS.get(verdict), bold=True)}"]
     lines += [f"  {name:12} {value}" for name, value in told.items() if value]
     if judged.verdict:
-        lines += [f"  {'asked' if n == 0 else '':12} {trial.rule}: {trial.answer}" for n, trial in enumerate(judged.verdict.trials)]
+        lines += [
+            f"  {'asked' if n == 0 else '':12} {trial.rule}: {trial.answer}"
+            for n, trial in enumerate(judged.verdict.trials)
+        ]
     return "\n".join(lines)
 
 
@@ -178,8 +188,10 @@ def demo() -> int:
     try:
         from nosend.demo import show  # noqa: PLC0415 - needs the extra package
     except ModuleNotFoundError as error:
-        raise ConfigError(f"the demo's IMAP server is not installed ({error.name}): pip install 'nosend[demo]'") from error
-    return show(lambda line: click.echo(line))
+        raise ConfigError(
+            f"the demo's IMAP server is not installed ({error.name}): pip install 'nosend[demo]'"
+        ) from error
+    return show(click.echo)
 
 
 VERBS = (init, sync, scan, explain, rebuild, demo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +16,20 @@ from nosend.store import rows
 from nosend.store.blacklist import Blacklist
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nosend.model import Entry
-    from nosend.store.overview import Overview
+    from nosend.store.overview import Overview, State
 
 
 @click.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
-@click.option("--purpose", metavar="P", help=f"What the message is for. Critical: {', '.join(permission.CRITICAL)}. Not critical: {', '.join(permission.NOT_CRITICAL)}.")
+@click.option(
+    "--purpose",
+    metavar="P",
+    help=f"What the message is for. Critical: {', '.join(permission.CRITICAL)}. "
+    f"Not critical: {', '.join(permission.NOT_CRITICAL)}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a key each.")
 @database_option
 @click.pass_obj
@@ -45,7 +53,7 @@ def _decision_json(key: str, decision: permission.Decision) -> str:
         "permission": decision.permission,
         "reason": decision.reason,
         "advice": decision.advice,
-        "entries": [rows.row(entry) for entry in decision.entries],
+        "entries": [rows.values(entry) for entry in decision.entries],
     }
     return json.dumps(told, ensure_ascii=False)
 
@@ -60,7 +68,8 @@ def _decision_text(key: str, decision: permission.Decision) -> str:
 
 def _listing(entry: Entry) -> str:
     notices = f"{entry.notices} notice{'s' if entry.notices > 1 else ''}"
-    return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, the last of {entry.last_notice_at:%Y-%m-%d}, source: {entry.source}"
+    last = f"the last of {entry.last_notice_at:%Y-%m-%d}"
+    return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, {last}, source: {entry.source}"
 
 
 _KIND = click.Choice(["order", "buyer", "both"])
@@ -77,7 +86,9 @@ def list_(session: Session, kind: str, database: str | None) -> None:
         for entry in _of_kind(blacklist, kind):
             empty = False
             since = f"{entry.opted_out_at:%Y-%m-%d}"
-            click.echo(f"{entry.kind:6}{entry.value:48}{entry.account:16}{entry.marketplace or '-':4}{since}{entry.notices:5}")
+            click.echo(
+                f"{entry.kind:6}{entry.value:48}{entry.account:16}{entry.marketplace or '-':4}{since}{entry.notices:5}"
+            )
     if empty:
         tell("nothing is listed")
 
@@ -94,13 +105,19 @@ def show(session: Session, key: str, database: str | None) -> None:
     click.echo(_decision_text(key, decision))
     for notice in history:
         about = f"order {notice.order_id}" + (f", buyer {notice.buyer}" if notice.buyer else "")
-        click.echo(f"\n  {notice.opted_out_at} {notice.source} for {notice.account}: {about}\n    {notice.why}\n    recorded {notice.recorded_at}")
+        click.echo(f"\n  {notice.opted_out_at} {notice.source} for {notice.account}: {about}")
+        click.echo(f"    {notice.why}\n    recorded {notice.recorded_at}")
         for place in notice.places:
             click.echo(f"    in {place}")
 
 
 @click.command()
-@click.option("--format", "form", type=click.Choice(["csv", "json", "jsonl", "txt"]), help="Else by the ending of FILE, else csv. txt: one value a line.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json", "jsonl", "txt"]),
+    help="Else by the ending of FILE, else csv. txt: one value a line.",
+)
 @click.option("--kind", type=_KIND, default="both", show_default=True)
 @click.option("--output", "-o", metavar="FILE", help="Replace FILE whole, or not at all; else standard output.")
 @database_option
@@ -118,13 +135,12 @@ def export(session: Session, form: str | None, kind: str, output: str | None, da
         if output and output != "-":
             files.replace(Path(output), pieces)
         else:
-            stdout = click.get_text_stream("stdout", encoding="utf-8")
             for piece in pieces:
-                stdout.write(piece)
+                sys.stdout.buffer.write(piece.encode())
 
 
-def _of_kind(blacklist: Blacklist, kind: str) -> list[Entry] | object:
-    return blacklist if kind == "both" else (entry for entry in blacklist if entry.kind == kind)
+def _of_kind(blacklist: Blacklist, kind: str) -> Iterator[Entry]:
+    return (entry for entry in blacklist if kind in {"both", entry.kind})
 
 
 @click.command()
@@ -134,28 +150,22 @@ def _of_kind(blacklist: Blacklist, kind: str) -> list[Entry] | object:
 def status(session: Session, as_json: bool, database: str | None) -> None:
     """Tell how it is: each mailbox's last success or trouble, mails by verdict, entries, what waits for a person."""
     with _overview(session, database) as overview:
-        told = {
-            "mailboxes": [asdict(one) for one in overview.rounds()],
-            "folders": [dict(zip(("account", "folder", "uidvalidity", "uid"), row, strict=True)) for row in overview.cursors()],
-            "mails": overview.mails(),
-            "entries": overview.counts(),
-        }
-    click.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else _status_text(told))
+        state = overview.state()
+    click.echo(json.dumps(asdict(state), ensure_ascii=False, indent=2) if as_json else _state_text(state))
 
 
-def _status_text(told: dict[str, object]) -> str:
+def _state_text(state: State) -> str:
     lines = []
-    for box in told["mailboxes"]:  # type: ignore[attr-defined]
-        lines.append(f"{box['account']}: last success {box['last_success_at'] or 'never'}")
-        if box["trouble"]:
-            lines.append(f"  {click.style('in trouble', fg='red')} since {box['trouble_since']}: {box['trouble']}")
-    for account, counts in told["mails"].items():  # type: ignore[attr-defined]
+    for box in state.mailboxes:
+        lines.append(f"{box.account}: last success {box.last_success_at or 'never'}")
+        if box.trouble:
+            lines.append(f"  {click.style('in trouble', fg='red')} since {box.trouble_since}: {box.trouble}")
+    for account, counts in state.mails.items():
         lines.append(f"{account}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
         waiting = counts.get("suspect", 0) + counts.get("set_aside", 0)
         if waiting:
             lines.append(f"  {waiting} wait for a person: `nosend review` lists them")
-    entries = told["entries"]
-    lines.append(f"blacklist: {entries['order']} orders, {entries['buyer']} buyers")  # type: ignore[index]
+    lines.append(f"blacklist: {state.entries['order']} orders, {state.entries['buyer']} buyers")
     return "\n".join(lines)
 
 
@@ -169,7 +179,8 @@ def review(session: Session, database: str | None) -> None:
         for mail in overview.waiting():
             empty = False
             place = mail.folder if mail.uid is None else f"{mail.folder} UID {mail.uid}"
-            click.echo(f"{mail.id} {mail.verdict} {mail.written_at or '-'} {mail.account} [{place}] {mail.sender}: {mail.subject} | {mail.why}")
+            found = f"{mail.id} {mail.verdict} {mail.written_at or '-'} {mail.account} [{place}]"
+            click.echo(f"{found} {mail.sender}: {mail.subject} | {mail.why}")
     if empty:
         tell("nothing waits")
 

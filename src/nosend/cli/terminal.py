@@ -51,7 +51,12 @@ class Session:
 
 def database_option(verb: Verb) -> Verb:
     """Add --database to a verb that needs no configuration then."""
-    return click.option("--database", metavar="FILE", envvar="NOSEND_DATABASE", help="The database; then no configuration is needed.")(verb)
+    return click.option(
+        "--database",
+        metavar="FILE",
+        envvar="NOSEND_DATABASE",
+        help="The database; then no configuration is needed.",
+    )(verb)
 
 
 def tell(*lines: str) -> None:

@@ -49,14 +49,21 @@ def show(say: Callable[[str], None]) -> int:
         count = _deliver(server.port)
         say(f"A throw-away IMAP server at 127.0.0.1:{server.port} holds {count} mails: notices, a forward, other mail.")
         Path(folder, "config.toml").write_text(_CONFIGURATION.format(port=server.port, user=USER), encoding="utf-8")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("NOSEND_")} | {"NOSEND_PASSWORD": PASSWORD}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("NOSEND_")} | {
+            "NOSEND_PASSWORD": PASSWORD
+        }
         wrong = 0
         for expected, *words in _COMMANDS:
             say(f"\n$ nosend {' '.join(words)}")
             done = subprocess.run(
                 [sys.executable, "-m", "nosend", *words],
-                cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
-            )  # fmt: skip
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                check=False,
+            )
             say(done.stdout.rstrip() + ("\n" if done.stdout else "") + f"(exit {done.returncode})")
             wrong += done.returncode != expected
         say("\n$ cat blacklist.csv")
@@ -67,7 +74,10 @@ def show(say: Callable[[str], None]) -> int:
 def _deliver(port: int) -> int:
     with IMAPClient("127.0.0.1", port, ssl=False, timeout=30) as client:
         client.login(USER, PASSWORD)
-        mails = sorted((m for m in files(__package__).joinpath("mails").iterdir() if m.name.endswith(".eml")), key=lambda m: m.name)
+        mails = sorted(
+            (m for m in files(__package__).joinpath("mails").iterdir() if m.name.endswith(".eml")),
+            key=lambda m: m.name,
+        )
         for mail in mails:
             client.append("INBOX", mail.read_bytes())
         return len(mails)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-USER, PASSWORD = "demouser", "demopass"  # noqa: S105 - of a server that lives for seconds
+USER, PASSWORD = "demouser", "demopass"
 _START_SECONDS = 30.0
 
 
@@ -30,12 +30,15 @@ class ImapServer:
             self.port: int = probe.getsockname()[1]
 
     def __enter__(self) -> Self:
-        options = ["--host", "127.0.0.1", "--no-tls"]
+        pymap = [sys.executable, "-c", "from pymap.main import main; main()"]
+        options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-tls", "dict"]
         user = ["--demo-user", USER, "--demo-password", PASSWORD]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from pymap.main import main; main()", *options, "--port", str(self.port), "dict", *user],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*pymap, *options, *user],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -47,7 +50,9 @@ class ImapServer:
         self._stop()
         raise RuntimeError("the demo's IMAP server did not start")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop()
 
     def _stop(self) -> None:

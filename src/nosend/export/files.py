@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def replace(path: Path, pieces: Iterable[str]) -> None:
     """Write text (UTF-8) to a file, so that a reader at any moment sees the old or the new one, whole.
 
-    A new file gets mode 0600, an old one keeps its mode and owner. Raises DestinationError when it cannot be written; the old
-    file is untouched then. A pipe or device is written to as it is.
+    A new file gets mode 0600, an old one keeps its mode and owner. Raises DestinationError when it cannot be
+    written; the old file is untouched then. A pipe or device is written to as it is.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -29,7 +29,9 @@ def replace(path: Path, pieces: Iterable[str]) -> None:
             return
         _replace(target, pieces)
     except OSError as error:
-        raise DestinationError(f"{str(path)!r} cannot be written ({error.strerror}): what stood there is untouched") from error
+        raise DestinationError(
+            f"{str(path)!r} cannot be written ({error.strerror}): what stood there is untouched"
+        ) from error
 
 
 def _replace(target: Path, pieces: Iterable[str]) -> None:

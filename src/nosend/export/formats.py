@@ -21,7 +21,7 @@ def _csv(entries: Iterable[Entry]) -> Iterator[str]:
     """Write a header line and a line an entry (RFC 4180). A cell that begins like a formula gets a leading `'`."""
     yield _csv_line(rows.COLUMNS)
     for entry in entries:
-        yield _csv_line([_cell(value) for value in rows.row(entry).values()])
+        yield _csv_line([_cell(value) for value in rows.values(entry).values()])
 
 
 def _cell(value: str | int | None) -> str:
@@ -60,10 +60,15 @@ def _txt(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def _object(entry: Entry) -> str:
-    return json.dumps(rows.row(entry), ensure_ascii=False)
+    return json.dumps(rows.values(entry), ensure_ascii=False)
 
 
-FORMATS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {"csv": _csv, "json": _json, "jsonl": _jsonl, "txt": _txt}
+FORMATS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+    "txt": _txt,
+}
 
 
 def of_name(name: str) -> str:

@@ -10,21 +10,32 @@ from __future__ import annotations
 import codecs
 import re
 
-# Labels that are seen where nothing was known of the bytes: valid UTF-8 beats them.
-_SINGLE_BYTE = frozenset({"ascii", "iso8859-1", "cp1252", "iso8859-15"})
+# Labels that are written where nothing is known of the bytes: valid UTF-8 beats them.
+_SINGLE_BYTE = frozenset({"ascii", "cp1252", "iso8859-15"})
+# What mail programs mean by a label (WHATWG Encoding): the larger set that contains it.
+_MEANT = {
+    "iso8859-1": "cp1252",
+    "shift_jis": "cp932",
+    "iso2022_jp": "iso2022_jp_2",
+    "x-sjis": "cp932",
+    "x-euc-jp": "euc_jp",
+}
+# Encodings of something else than mail text, and UTF-7, which makes text out of what looks like markup.
+_REFUSED = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf-7"})
+_ASCII_BYTES = frozenset({"hz", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be", "utf-32-le"})
 _JAPANESE = ("cp932", "euc_jp")
-_ISO_2022_JP = re.compile(rb"\x1b(?:\$[@B(]|\([BJI])")
+_ISO_2022_JP = re.compile(rb"\x1b\$[@B(]")
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
-_WORD_ALIASES = {"x-sjis": "cp932", "shift_jis": "cp932", "shift-jis": "cp932", "sjis": "cp932", "ms_kanji": "cp932", "x-euc-jp": "euc_jp", "unicode-1-1-utf-7": "utf-7", "iso-2022-jp": "iso2022_jp_2", "latin-1": "cp1252", "iso-8859-1": "cp1252"}
 
 
 def decode(data: bytes, declared: str = "") -> str:
     """Decode bytes. `declared` is the charset label of the mail, or empty; it is a hint, no more."""
-    if _ISO_2022_JP.search(data) and b"\x1b$" in data:
+    codec = _codec(declared)
+    if _ISO_2022_JP.search(data):
         return data.decode("iso2022_jp_2", "replace")
-    if data.isascii() and _codec(declared) not in {"utf-7", "utf-16", "utf-16-le", "utf-16-be", "hz"}:
+    if data.isascii() and codec not in _ASCII_BYTES:
         return data.decode("ascii")
-    return _unmangle(_decode(data, _codec(declared)))
+    return _unmangle(_decode(data, codec))
 
 
 def _decode(data: bytes, codec: str) -> str:
@@ -46,14 +57,14 @@ def _decode(data: bytes, codec: str) -> str:
 
 def _codec(label: str) -> str:
     """Give Python's name of a charset label, empty when there is none."""
-    label = label.strip().strip("\"'").lower()
-    label = _WORD_ALIASES.get(label, label)
+    label = label.strip("\"' \t").lower()
     try:
-        info = codecs.lookup(label)
+        info = codecs.lookup(_MEANT.get(label, label))
     except (LookupError, ValueError):  # ValueError: a NUL or a surrogate in the label
         return ""
-    # `rot13` and `base64` are codecs too, but not of text
-    return info.name if getattr(info, "_is_text_encoding", False) and info.name not in {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"} else ""
+    if info.name in _REFUSED or not info._is_text_encoding:  # rot13 and base64 are codecs, too
+        return ""
+    return _MEANT.get(info.name, info.name)
 
 
 def _strict(data: bytes, codec: str) -> str | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString, Tag
 
 from nosend.identifiers import INVISIBLE
 from nosend.letter.lines import Line
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 _SILENT = frozenset({"head", "script", "style", "template", "title"})
 _BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer form "
-    "h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol option p pre section summary table tbody td tfoot th "
-    "thead tr ul".split()
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure "
+    "footer form h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol option p pre section summary table tbody td "
+    "tfoot th thead tr ul".split()
 )
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _BROKEN = re.compile(r"[\x00\ud800-\udfff]")  # characters that libxml2 stops at

@@ -18,27 +18,29 @@ _MOST = 20  # letters inside one letter
 
 # The line above a forward, without its dashes, in the words of Gmail, Outlook, Apple Mail, Thunderbird, Yahoo.
 _FORWARD_WORDS = frozenset(
-    {
-        "begin forwarded message", "forwarded message", "forwarded mail", "original message", "original email",
-        "anfang der weitergeleiteten nachricht", "weitergeleitete nachricht", "ursprüngliche nachricht",
-        "originalnachricht", "début du message transféré", "début du message réexpédié", "message transféré",
-        "message d'origine", "message original", "mail transféré", "inizio messaggio inoltrato",
-        "messaggio inoltrato", "messaggio originale", "inizio del messaggio inoltrato",
-        "inicio del mensaje reenviado", "mensaje reenviado", "mensaje original", "mensagem encaminhada",
-        "mensagem original", "doorgestuurd bericht", "oorspronkelijk bericht", "begin doorgestuurd bericht",
-        "転送メッセージ", "転送されたメッセージ", "元のメッセージ", "オリジナルメッセージ", "forwarded message / 転送メッセージ",
-        # room for the next mail program
-    }
-)  # fmt: skip
+    """
+    begin forwarded message / forwarded message / forwarded mail / original message / original email
+    anfang der weitergeleiteten nachricht / weitergeleitete nachricht / ursprüngliche nachricht / originalnachricht
+    début du message transféré / début du message réexpédié / message transféré / message d'origine
+    message original / mail transféré
+    inizio messaggio inoltrato / inizio del messaggio inoltrato / messaggio inoltrato / messaggio originale
+    inicio del mensaje reenviado / mensaje reenviado / mensaje original
+    mensagem encaminhada / mensagem original
+    doorgestuurd bericht / oorspronkelijk bericht / begin doorgestuurd bericht
+    転送メッセージ / 転送されたメッセージ / 元のメッセージ / オリジナルメッセージ
+    """.strip()
+    .replace("\n    ", " / ")
+    .split(" / ")  # room for the next mail program
+)
 _FIELD_WORDS = {
-    "from": ("from", "von", "de", "da", "expéditeur", "mittente", "van", "från", "fra", "差出人", "送信者", "发件人", "送信元"),
-    "date": ("date", "sent", "datum", "gesendet", "envoyé", "data", "inviato", "fecha", "enviado", "enviado el", "verzonden", "日付", "送信日時", "日時", "发送时间"),
-    "to": ("to", "an", "à", "pour", "a", "para", "aan", "destinataire", "destinatario", "till", "宛先", "收件人"),
-    "cc": ("cc", "kopie", "copie à", "copia"),
-    "subject": ("subject", "betreff", "objet", "oggetto", "asunto", "assunto", "onderwerp", "ämne", "件名", "主题"),
-    "reply-to": ("reply-to", "antwort an", "répondre à", "rispondi a", "responder a", "返信先"),
-}  # fmt: skip
-_FIELD_OF_WORD = {word: field for field, words in _FIELD_WORDS.items() for word in words}
+    "from": "from von de da expéditeur mittente van från fra 差出人 送信者 送信元 发件人",
+    "date": "date sent datum gesendet envoyé data inviato fecha enviado verzonden 日付 送信日時 日時 发送时间",
+    "to": "to an à pour a para aan destinataire destinatario till 宛先 收件人",
+    "cc": "cc kopie copie copia",
+    "subject": "subject betreff objet oggetto asunto assunto onderwerp ämne 件名 主题",
+    "reply-to": "reply-to antwort répondre rispondi responder 返信先",
+}
+_FIELD_OF_WORD = {word: field for field, words in _FIELD_WORDS.items() for word in words.split()}
 _FIELD_LINE = re.compile(r"\*?([^\s:：*][^:：*]{0,24})\*?\s?[:：]\*?\s*(.*)", re.DOTALL)
 _BUYER_FENCE = re.compile(r"-{6,}\s*[^\s-][^-]{0,40}[:：]?\s*-{6,}")
 _FENCE_COLON = (":", "：")

@@ -44,7 +44,8 @@ def from_plain(text: str, *, flowed: bool = False, delsp: bool = False) -> list[
             lines.append(Line(kept, depth, opens))
         opens, open_flow = False, flows
     return [
-        Line(_SPACE.sub(" ", line.text).strip(), line.depth, line.opens, tuple(_URL.findall(line.text))) for line in lines
+        Line(_SPACE.sub(" ", line.text).strip(), line.depth, line.opens, tuple(_URL.findall(line.text)))
+        for line in lines
     ]
 
 

@@ -88,7 +88,7 @@ def _mbox(stream: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
             continue
         after_blank = not line.strip(b"\r\n")
         if _QUOTED_FROM.match(line):
-            line = line[1:]  # noqa: PLW2901 - mboxrd
+            line = line[1:]
         size += len(line)
         if kept <= LIMITS.size:
             lines.append(line)

@@ -41,7 +41,10 @@ _HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]"
 # one byte more than a letter is read of: the letter then tells that it was cut
 _BODY_ITEM, _CUT_BODY_ITEM = "BODY.PEEK[]", f"BODY.PEEK[]<0.{LIMITS.size + 1}>"
 # Answers to LOGIN that say "not now" (RFC 5530), and how Gmail, Yahoo and Exchange say it
-_NOT_NOW = re.compile(rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\]|too many|try again|temporar|not connected|throttl", re.IGNORECASE)
+_NOT_NOW = re.compile(
+    rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\]|too many|try again|temporar|not connected|throttl",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +94,16 @@ class ImapMailbox:
                 self._client.shutdown()
                 raise
 
-    def _connect(self) -> Any:  # noqa: ANN401 - imapclient carries no types
+    def _connect(self) -> Any:
         settings = self._settings
         context = None
         if settings.tls != "none":
             try:
                 context = ssl.create_default_context(cafile=settings.ca_file)
             except (OSError, ssl.SSLError) as error:
-                raise MailboxRefusedError(f"account {settings.account!r}: ca_file {str(settings.ca_file)!r} cannot be read: {error}") from error
+                raise MailboxRefusedError(
+                    f"account {settings.account!r}: ca_file {str(settings.ca_file)!r} cannot be read: {error}"
+                ) from error
         client = IMAPClient(
             settings.host,
             settings.port,
@@ -125,10 +130,12 @@ class ImapMailbox:
                 self._client.plain_login(self._settings.username, password)  # LOGIN is ASCII, PLAIN is UTF-8 (RFC 4616)
         except LoginError as error:
             if _NOT_NOW.search(str(error).encode()):
-                raise MailboxUnreachableError(f"{self._where} does not take log-ins now ({error}): try again later") from error
+                raise MailboxUnreachableError(
+                    f"{self._where} does not take log-ins now ({error}): try again later"
+                ) from error
             raise MailboxRefusedError(
-                f"{self._where} refused the log-in of {self._settings.username!r} ({_words(error)}): check username and "
-                "password; Gmail and Yahoo want an app password"
+                f"{self._where} refused the log-in of {self._settings.username!r} ({_words(error)}): "
+                "check username and password; Gmail and Yahoo want an app password"
             ) from error
 
     def close(self) -> None:
@@ -142,7 +149,9 @@ class ImapMailbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
         else:
@@ -158,11 +167,17 @@ class ImapMailbox:
                 raise
             except IMAPClientError as error:
                 if _NOT_NOW.search(str(error).encode()):
-                    raise MailboxUnreachableError(f"{self._where} cannot open {name!r} now ({_words(error)})") from error
-                raise MailboxRefusedError(f"{self._where} has no folder {name!r} ({_words(error)}){self._near(name)}") from error
+                    raise MailboxUnreachableError(
+                        f"{self._where} cannot open {name!r} now ({_words(error)})"
+                    ) from error
+                raise MailboxRefusedError(
+                    f"{self._where} has no folder {name!r} ({_words(error)}){self._near(name)}"
+                ) from error
         uidvalidity = answer.get(b"UIDVALIDITY")
         if not isinstance(uidvalidity, int):
-            raise MailboxRefusedError(f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart")
+            raise MailboxRefusedError(
+                f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart"
+            )
         return Folder(name, uidvalidity, _number(answer, b"UIDNEXT"), _number(answer, b"EXISTS"))
 
     def _near(self, name: str) -> str:
@@ -262,9 +277,17 @@ class ImapMailbox:
             return []
         there = set(self._search(",".join(map(str, uids)))) & set(uids)
         if there and len(uids) == all_of and all_of > 1:
-            raise MailboxUnreachableError(f"{self._where} answered without data in folder {folder.name!r}: try again later")
+            raise MailboxUnreachableError(
+                f"{self._where} answered without data in folder {folder.name!r}: try again later"
+            )
         return [
-            Mail(b"", Place(self._settings.account, folder.name, folder.uidvalidity, uid), None, 0, "the server gives no data of it")
+            Mail(
+                b"",
+                Place(self._settings.account, folder.name, folder.uidvalidity, uid),
+                None,
+                0,
+                "the server gives no data of it",
+            )
             for uid in sorted(there)
         ]
 
@@ -288,20 +311,31 @@ class ImapMailbox:
             yield
         except ssl.SSLCertVerificationError as error:
             raise MailboxRefusedError(
-                f"{where}: its certificate is not trusted ({error.verify_message}): check host, or name the server's CA in ca_file"
+                f"{where}: its certificate is not trusted ({error.verify_message}): "
+                "check host, or name the server's CA in ca_file"
             ) from error
         except ssl.SSLError as error:
             hint = ': is this port for tls = "starttls"?' if "WRONG_VERSION" in str(error) else ": try again later"
             kind = MailboxRefusedError if "WRONG_VERSION" in str(error) else MailboxUnreachableError
             raise kind(f"{where}: no TLS ({error.reason or error}){hint}") from error
         except socket.gaierror as error:
-            raise MailboxUnreachableError(f"{where}: no such host ({error.strerror}): check host, and the network") from error
+            raise MailboxUnreachableError(
+                f"{where}: no such host ({error.strerror}): check host, and the network"
+            ) from error
         except TimeoutError as error:
-            raise MailboxUnreachableError(f"{where} did not answer in {self._settings.timeout} s: try again later") from error
+            raise MailboxUnreachableError(
+                f"{where} did not answer in {self._settings.timeout} s: try again later"
+            ) from error
         except OSError as error:
-            raise MailboxUnreachableError(f"{where} cannot be reached ({error.strerror or error}): try again later") from error
+            raise MailboxUnreachableError(
+                f"{where} cannot be reached ({error.strerror or error}): try again later"
+            ) from error
         except (imaplib.IMAP4.abort, ProtocolError) as error:
-            hint = ': is this port for tls = "implicit"?' if tls != "implicit" and self._settings.port == 993 else ": try again later"
+            hint = (
+                ': is this port for tls = "implicit"?'
+                if tls != "implicit" and self._settings.port == 993
+                else ": try again later"
+            )
             raise MailboxUnreachableError(f"{where} broke off ({_words(error)}){hint}") from error
         except IMAPClientError as error:
             kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError

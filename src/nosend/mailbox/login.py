@@ -49,12 +49,19 @@ def _from_file(mailbox: Mailbox, who: str) -> str:
 def _from_command(mailbox: Mailbox, who: str) -> str:
     command = mailbox.password_command
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_COMMAND_SECONDS, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_COMMAND_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired as error:
-        raise MailboxUnreachableError(f"{who}: password_command {command[0]!r} gave nothing in {_COMMAND_SECONDS} s") from error
+        raise MailboxUnreachableError(
+            f"{who}: password_command {command[0]!r} gave nothing in {_COMMAND_SECONDS} s"
+        ) from error
     except OSError as error:
         raise ConfigError(f"{who}: password_command {command[0]!r} cannot be run: {error.strerror}") from error
     secret = done.stdout.decode("utf-8", "replace").partition("\n")[0].strip("\r")
     if done.returncode or not secret:
-        raise ConfigError(f"{who}: password_command {command[0]!r} ended with {done.returncode} and gave {'a' if secret else 'no'} password")
+        raise ConfigError(
+            f"{who}: password_command {command[0]!r} ended with {done.returncode} "
+            f"and gave {'a' if secret else 'no'} password"
+        )
     return secret

@@ -61,7 +61,9 @@ class Blacklist:
     def __contains__(self, key: str) -> bool:
         wanted = identifiers.parse_key(key)
         try:
-            found = self._db.execute("SELECT 1 FROM blacklist WHERE value = ? AND kind = ?", (wanted.value, wanted.kind))
+            found = self._db.execute(
+                "SELECT 1 FROM blacklist WHERE value = ? AND kind = ?", (wanted.value, wanted.kind)
+            )
             return found.fetchone() is not None
         except sqlite3.Error as error:
             raise self._trouble(error) from error
@@ -88,12 +90,14 @@ class Blacklist:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _entries(self, clause: str, values: tuple[str, ...]) -> Iterator[Entry]:
         try:
-            yield from map(rows.entry, self._db.execute(f"SELECT {_COLUMNS} FROM blacklist {clause}", values))  # noqa: S608 - both are ours
+            yield from map(rows.entry, self._db.execute(f"SELECT {_COLUMNS} FROM blacklist {clause}", values))
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 

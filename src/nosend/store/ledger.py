@@ -1,35 +1,23 @@
-"""The writing side: what was read goes into the database, a batch in one transaction.
-
-`BEGIN IMMEDIATE` throughout: a deferred transaction that reads before it writes fails at once with "database
-is locked" when another connection wrote in between, whatever the timeout.
-"""
+"""The writing side: what was read goes into the database, a batch in one transaction."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from sqlite_utils import Database
-
 from nosend import standing
-from nosend.errors import NosendError, StoreRefusedError, StoreUnavailableError
 from nosend.model import Event, Kind, Sender
-from nosend.store import rows
-from nosend.store.schema import migrations
+from nosend.store import file, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
     from types import TracebackType
 
-    from nosend.model import Entry, Judged
+    from nosend.model import Judged
 
-_BUSY_SECONDS = 10.0
-_OLDEST_SQLITE = (3, 37)  # STRICT tables
 SET_ASIDE = "set_aside"
 
 
@@ -52,7 +40,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a batch changed."""
+    """What a batch changed: entries added and renewed, mails for a person to look at."""
 
     listed: int = 0
     renewed: int = 0
@@ -70,73 +58,15 @@ class Recorded:
 
 
 class Ledger:
-    """The database, open for writing. Made with mode 0600 when it does not exist.
+    """The database, open for writing; see `file.open_for_writing` for what can go wrong.
 
-    Raises StoreRefusedError for a path that cannot be nosend's database, StoreUnavailableError when another
-    process holds it for longer than ten seconds or the disk is full; nothing is half-written then.
+    Every method is one transaction, and raises StoreUnavailableError with nothing written when the database is
+    held by another process or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._create_file()
-        with self._troubles():
-            self._db = Database(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None))
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-
-    # Set-up
-
-    def _create_file(self) -> None:
-        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-            raise StoreRefusedError(f"SQLite {sqlite3.sqlite_version} is too old: Python's must be 3.37 or later")
-        try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        except IsADirectoryError as error:
-            raise StoreRefusedError(f"database {str(self._path)!r} is a folder: name a file in it") from error
-        except FileNotFoundError as error:
-            raise StoreRefusedError(f"database {str(self._path)!r}: its folder does not exist, make it first") from error
-        except PermissionError as error:
-            raise StoreRefusedError(f"database {str(self._path)!r}: this user may not write there") from error
-        except OSError as error:
-            raise StoreUnavailableError(f"database {str(self._path)!r} cannot be made: {error.strerror}") from error
-
-    def _prepare(self) -> None:
-        known = {migration.name for migration in migrations.pending(Database(memory=True))}
-        applied = {migration.name for migration in migrations.applied(self._db)}
-        if not applied and self._db.table_names():
-            raise StoreRefusedError(f"database {str(self._path)!r} belongs to another program: name a file of its own")
-        if applied - known:
-            raise StoreRefusedError(
-                f"database {str(self._path)!r} was written by a newer nosend: upgrade this one (pip install -U nosend)"
-            )
-        if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            self._db.execute("PRAGMA journal_mode = WAL")
-        if applied != known:
-            with self._transaction():
-                migrations.apply(self._db)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._db.conn
-        with self._troubles():
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _troubles(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise trouble(self._path, error) from error
+        self._db = file.open_for_writing(path)
 
     def close(self) -> None:
         """Close the database."""
@@ -145,14 +75,14 @@ class Ledger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
-
-    # What `service` needs
 
     def cursor(self, account: str, folder: str, origin: str, uidvalidity: int) -> Cursor:
         """Say how far a folder was read; from the start when it is another mailbox or another UIDVALIDITY."""
-        with self._troubles():
+        with file.troubles(self._path):
             found = self._db.execute(
                 "SELECT origin, uidvalidity, uid, in_hand, attempts FROM cursors WHERE account = ? AND folder = ?",
                 (account, folder),
@@ -163,13 +93,9 @@ class Ledger:
 
     def begin(self, cursor: Cursor, upto: int) -> None:
         """Count an attempt at the mails up to a UID, before they are judged, so that a crash counts as well."""
-        with self._transaction() as db:
-            db.execute(
-                "INSERT INTO cursors (account, folder, origin, uidvalidity, uid, in_hand, attempts) VALUES (?, ?, ?, ?, ?, ?, 1)"
-                " ON CONFLICT DO UPDATE SET origin = excluded.origin, uidvalidity = excluded.uidvalidity,"
-                " uid = excluded.uid, in_hand = max(excluded.in_hand, ?), attempts = ?",
-                (cursor.account, cursor.folder, cursor.origin, cursor.uidvalidity, cursor.uid, upto, cursor.in_hand, cursor.attempts + 1),
-            )
+        begun = rows.values(cursor) | {"in_hand": max(upto, cursor.in_hand), "attempts": cursor.attempts + 1}
+        with file.transaction(self._path, self._db) as db:
+            db.execute(_PUT_CURSOR, begun)
 
     def record(self, mails: Sequence[Judged], now: datetime, cursor: Cursor | None = None) -> Recorded:
         """Write down what was read and how far: ledger, events, entries, changes and cursor in one transaction.
@@ -177,19 +103,16 @@ class Ledger:
         Doing it twice changes nothing: a mail is known by its place, a notice by its account, Message-ID (or
         SHA-256) and order id.
         """
-        with self._transaction() as db:
+        with file.transaction(self._path, self._db) as db:
             recorded = Recorded()
             for judged in mails:
                 if _write_ledger_row(db, judged, now):
-                    recorded += _first_seen(judged)
+                    recorded += _for_a_person(judged)
                 event = _event(judged, now)
                 if event and _write_event(db, event, judged.key):
-                    added = _fold(db, event)
-                    _log_changes(db, event.account, added, now)
-                    actions = [action for action, _, _ in added]
-                    recorded += Recorded(listed=actions.count("added"), renewed=actions.count("renewed"))
+                    recorded += _fold(db, event, now)
             if cursor:
-                _write_cursor(db, cursor)
+                db.execute(_PUT_CURSOR, rows.values(cursor))
         return recorded
 
     def rebuild(self, now: datetime) -> tuple[int, int]:
@@ -197,83 +120,63 @@ class Ledger:
 
         A difference is logged as a change, so that consumers of the changes stay in step.
         """
-        with self._transaction() as db:
+        with file.transaction(self._path, self._db) as db:
             db.execute("CREATE TEMP TABLE before AS SELECT * FROM entries")
             db.execute("DELETE FROM entries")
             for event in _events(db):
-                _fold(db, event)
+                _fold(db, event, None)
             differing = db.execute(_DIFFERENCE).fetchall()
-            for action, kind, value, account in differing:
-                _log_changes(db, account, [(action, kind, value)], now)
+            for change in differing:
+                _log_change(db, now, *change)
             db.execute("DROP TABLE before")
             (count,) = db.execute("SELECT count(*) FROM entries").fetchone()
         return count, len(differing)
 
     def round_done(self, account: str, now: datetime, trouble: str = "") -> None:
         """Remember how a mailbox fared: a success, or a trouble and since when it lasts."""
-        at = rows.stamp(now)
-        with self._transaction() as db:
-            db.execute(
-                "INSERT INTO rounds (account, finished_at, last_success_at, trouble, trouble_since)"
-                " VALUES (:account, :at, iif(:trouble = '', :at, NULL), :trouble, iif(:trouble = '', NULL, :at))"
-                " ON CONFLICT DO UPDATE SET finished_at = :at, trouble = :trouble,"
-                " last_success_at = iif(:trouble = '', :at, last_success_at),"
-                " trouble_since = iif(:trouble = '', NULL, coalesce(trouble_since, :at))",
-                {"account": account, "at": at, "trouble": trouble},
-            )
-
-
-def trouble(path: Path, error: sqlite3.Error) -> NosendError:
-    """Say in words what SQLite's error means for the user."""
-    text, name = str(error), repr(str(path))
-    if "locked" in text or "busy" in text:
-        return StoreUnavailableError(f"database {name} is held by another process: try again later")
-    if "full" in text or "I/O" in text:
-        return StoreUnavailableError(f"database {name} cannot be written ({text}): make room, nothing was half-written")
-    if "readonly" in text or "unable to open" in text:
-        return StoreRefusedError(f"database {name}: this user may not write there ({text})")
-    if isinstance(error, sqlite3.DatabaseError) and ("not a database" in text or "malformed" in text):
-        return StoreRefusedError(f"database {name} is no SQLite database ({text}): name another file, or restore a backup")
-    return StoreUnavailableError(f"database {name}: {text}")
-
-
-# Rows
+        with file.transaction(self._path, self._db) as db:
+            db.execute(_PUT_ROUND, {"account": account, "at": rows.stamp(now), "trouble": trouble})
 
 
 def _write_ledger_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
-    """Write the row of a mail; tell whether that mail was not yet known in that account."""
-    place, verdict = judged.mail.place, judged.verdict
-    known = db.execute("SELECT 1 FROM ledger WHERE key = ? AND account = ?", (judged.key, place.account)).fetchone()
-    values = (
-        place.account, place.folder, place.uidvalidity, place.uid,
-        judged.key, judged.sha256, judged.mail.size,
-        verdict.kind if verdict else SET_ASIDE, verdict.rule if verdict else "", verdict.version if verdict else 0,
-        verdict.why if verdict else judged.trouble, judged.sender, judged.subject,
-        judged.written_at and rows.stamp(judged.written_at), judged.mail.received_at and rows.stamp(judged.mail.received_at),
-        rows.stamp(now),
-    )  # fmt: skip
+    """Write the row of a mail, and its bytes if a person may want them; tell whether the mail is new to the account."""
+    mail, verdict = judged.mail, judged.verdict
+    known = db.execute(
+        "SELECT 1 FROM ledger WHERE key = ? AND account = ?", (judged.key, mail.place.account)
+    ).fetchone()
+    row = {
+        **rows.values(mail.place),
+        "key": judged.key,
+        "sha256": judged.sha256,
+        "size": mail.size,
+        "verdict": verdict.kind if verdict else SET_ASIDE,
+        "rule": verdict.rule if verdict else "",
+        "rule_version": verdict.version if verdict else 0,
+        "why": verdict.why if verdict else judged.trouble,
+        "sender": judged.sender,
+        "subject": judged.subject,
+        "written_at": judged.written_at and rows.stamp(judged.written_at),
+        "received_at": mail.received_at and rows.stamp(mail.received_at),
+        "read_at": rows.stamp(now),
+    }
+    columns = ", ".join(row)
     db.execute(
-        "INSERT INTO ledger (account, folder, uidvalidity, uid, key, sha256, size, verdict, rule, rule_version, why,"
-        " sender, subject, written_at, received_at, read_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO ledger ({columns}) VALUES ({_places(row)})"
         # another mail at a known place: the mailbox was exchanged for one that counts its UIDs alike
-        " ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL DO UPDATE SET key = excluded.key,"
-        " sha256 = excluded.sha256, size = excluded.size, verdict = excluded.verdict, rule = excluded.rule,"
-        " rule_version = excluded.rule_version, why = excluded.why, sender = excluded.sender, subject = excluded.subject,"
-        " written_at = excluded.written_at, received_at = excluded.received_at, read_at = excluded.read_at"
-        " WHERE ledger.key != excluded.key"
+        f" ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL DO UPDATE SET ({columns}) ="
+        f" ({', '.join(f'excluded.{name}' for name in row)}) WHERE ledger.key != excluded.key"
         " ON CONFLICT (account, folder, sha256) WHERE uid IS NULL DO NOTHING",
-        values,
+        row,
     )
     if verdict is None or verdict.kind is Kind.SUSPECT:
-        db.execute("INSERT OR IGNORE INTO kept (sha256, raw) VALUES (?, ?)", (judged.sha256, judged.mail.raw))
+        db.execute("INSERT OR IGNORE INTO kept (sha256, raw) VALUES (?, ?)", (judged.sha256, mail.raw))
     return known is None
 
 
-def _first_seen(judged: Judged) -> Recorded:
-    return Recorded(
-        suspects=int(judged.verdict is not None and judged.verdict.kind is Kind.SUSPECT),
-        set_aside=int(judged.verdict is None),
-    )
+def _for_a_person(judged: Judged) -> Recorded:
+    if judged.verdict is None:
+        return Recorded(set_aside=1)
+    return Recorded(suspects=int(judged.verdict.kind is Kind.SUSPECT))
 
 
 def _event(judged: Judged, now: datetime) -> Event | None:
@@ -292,72 +195,63 @@ def _event(judged: Judged, now: datetime) -> Event | None:
     )
 
 
-_EVENT_COLUMNS = "account, order_id, buyer, marketplace, source, why, opted_out_at, recorded_at"
-
-
 def _write_event(db: sqlite3.Connection, event: Event, key: str) -> bool:
-    done = db.execute(
-        f"INSERT INTO events (key, {_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608 - ours
-        (key, event.account, event.order_id, event.buyer, event.marketplace, event.source, event.why,
-         rows.stamp(event.opted_out_at), rows.stamp(event.recorded_at)),
-    )  # fmt: skip
+    row = {"key": key, **rows.values(event)}
+    done = db.execute(f"INSERT INTO events ({', '.join(row)}) VALUES ({_places(row)}) ON CONFLICT DO NOTHING", row)
     return done.rowcount == 1
 
 
 def _events(db: sqlite3.Connection) -> Iterator[Event]:
-    for *values, opted_out_at, recorded_at in db.execute(f"SELECT {_EVENT_COLUMNS} FROM events ORDER BY id"):  # noqa: S608 - ours
-        yield Event(*values, rows.moment(opted_out_at), rows.moment(recorded_at))
+    columns = ", ".join(rows.columns(Event))
+    return (rows.read(Event, row) for row in db.execute(f"SELECT {columns} FROM events ORDER BY id"))
 
 
-_ENTRY_COLUMNS = ", ".join(rows.COLUMNS)
-_ENTRY_PLACES = ", ".join(f":{name}" for name in rows.COLUMNS)
+def _fold(db: sqlite3.Connection, event: Event, now: datetime | None) -> Recorded:
+    """Fold an event into its entries; with `now` the changes are logged."""
+    recorded = Recorded()
+    for key in standing.keys(event):
+        found = db.execute(_GET_ENTRY, (*key, event.account)).fetchone()
+        before = rows.entry(found) if found else None
+        db.execute(_PUT_ENTRY, rows.values(standing.fold(before, event, key)))
+        if now:
+            _log_change(db, now, "renewed" if before else "added", *key, event.account)
+        recorded += Recorded(renewed=1) if before else Recorded(listed=1)
+    return recorded
 
 
-def _fold(db: sqlite3.Connection, event: Event) -> list[tuple[str, str, str]]:
-    """Fold an event into its entries; gives (action, kind, value) of each."""
-    changes = []
-    for kind, value in standing.keys(event):
-        before = _entry(db, kind, value, event.account)
-        after = standing.fold(before, event, (kind, value))
-        db.execute(f"INSERT OR REPLACE INTO entries ({_ENTRY_COLUMNS}) VALUES ({_ENTRY_PLACES})", rows.row(after))  # noqa: S608 - ours
-        changes.append(("renewed" if before else "added", kind, value))
-    return changes
-
-
-def _entry(db: sqlite3.Connection, kind: str, value: str, account: str) -> Entry | None:
-    found = db.execute(
-        f"SELECT {_ENTRY_COLUMNS} FROM entries WHERE value = ? AND kind = ? AND account = ?",  # noqa: S608 - ours
-        (value, kind, account),
-    ).fetchone()
-    return rows.entry(found) if found else None
-
-
-def _log_changes(db: sqlite3.Connection, account: str, changes: list[tuple[str, str, str]], now: datetime) -> None:
-    db.executemany(
-        "INSERT INTO change_log (at, action, kind, value, account) VALUES (?, ?, ?, ?, ?)",
-        [(rows.stamp(now), action, kind, value, account) for action, kind, value in changes],
-    )
-
-
-def _write_cursor(db: sqlite3.Connection, cursor: Cursor) -> None:
-    """Move a cursor; never back, if another run was further along."""
+def _log_change(db: sqlite3.Connection, now: datetime, *change: str) -> None:
+    """Log (action, kind, value, account)."""
     db.execute(
-        "INSERT INTO cursors (account, folder, origin, uidvalidity, uid, in_hand, attempts) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET uid = iif(origin = excluded.origin AND uidvalidity = excluded.uidvalidity,"
-        " max(uid, excluded.uid), excluded.uid), origin = excluded.origin, uidvalidity = excluded.uidvalidity,"
-        " in_hand = excluded.in_hand, attempts = excluded.attempts",
-        (cursor.account, cursor.folder, cursor.origin, cursor.uidvalidity, cursor.uid, cursor.in_hand, cursor.attempts),
+        "INSERT INTO change_log (at, action, kind, value, account) VALUES (?, ?, ?, ?, ?)",
+        (rows.stamp(now), *change),
     )
 
 
-_DIFFERENCE = """
-    SELECT 'added', kind, value, account FROM entries e
-    WHERE NOT EXISTS (SELECT 1 FROM before b WHERE b.value = e.value AND b.kind = e.kind AND b.account = e.account)
+def _places(names: Iterable[str]) -> str:
+    return ", ".join(f":{name}" for name in names)
+
+
+_GET_ENTRY = f"SELECT {', '.join(rows.COLUMNS)} FROM entries WHERE kind = ? AND value = ? AND account = ?"
+_PUT_ENTRY = f"INSERT OR REPLACE INTO entries ({', '.join(rows.COLUMNS)}) VALUES ({_places(rows.COLUMNS)})"
+_PUT_CURSOR = (
+    f"INSERT OR REPLACE INTO cursors ({', '.join(rows.columns(Cursor))}) VALUES ({_places(rows.columns(Cursor))})"
+)
+_PUT_ROUND = """
+    INSERT INTO rounds (account, finished_at, last_success_at, trouble, trouble_since)
+    VALUES (:account, :at, iif(:trouble = '', :at, NULL), :trouble, iif(:trouble = '', NULL, :at))
+    ON CONFLICT DO UPDATE SET
+        finished_at = :at,
+        trouble = :trouble,
+        last_success_at = iif(:trouble = '', :at, last_success_at),
+        trouble_since = iif(:trouble = '', NULL, coalesce(trouble_since, :at))
+"""
+_SAME = "b.value = e.value AND b.kind = e.kind AND b.account = e.account"
+_DIFFERENCE = f"""
+    SELECT 'added', kind, value, account FROM entries e WHERE NOT EXISTS (SELECT 1 FROM before b WHERE {_SAME})
     UNION ALL
-    SELECT 'removed', kind, value, account FROM before b
-    WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE b.value = e.value AND b.kind = e.kind AND b.account = e.account)
+    SELECT 'removed', kind, value, account FROM before b WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE {_SAME})
     UNION ALL
     SELECT 'renewed', kind, value, account FROM (SELECT * FROM entries EXCEPT SELECT * FROM before) e
-    WHERE EXISTS (SELECT 1 FROM before b WHERE b.value = e.value AND b.kind = e.kind AND b.account = e.account)
+    WHERE EXISTS (SELECT 1 FROM before b WHERE {_SAME})
     ORDER BY 3, 2, 4
 """

@@ -19,12 +19,17 @@ _WAIT_SECONDS = 10.0
 
 @contextlib.contextmanager
 def one_round(database: Path, wait: float = _WAIT_SECONDS) -> Iterator[None]:
-    """Hold `<database>.lock` (flock). Raises StoreUnavailableError when another round holds it for longer than `wait` s."""
+    """Hold `<database>.lock` (flock).
+
+    Raises StoreUnavailableError when another round holds it for longer than `wait` seconds.
+    """
     path = database.with_name(database.name + ".lock")
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StoreUnavailableError(f"{str(path)!r} cannot be made ({error.strerror}): the database's folder must be writable") from error
+        raise StoreUnavailableError(
+            f"{str(path)!r} cannot be made ({error.strerror}): the database's folder must be writable"
+        ) from error
     try:
         _acquire(handle, path, wait)
         os.ftruncate(handle, 0)

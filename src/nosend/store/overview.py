@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nosend.store import rows
 from nosend.store.blacklist import Blacklist
 
 if TYPE_CHECKING:
@@ -55,35 +56,49 @@ class Waiting:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """How far one folder was read."""
+
+    account: str
+    folder: str
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How it is: mailboxes, folders, mails by account and verdict (in two folders counts once), entries by kind."""
+
+    mailboxes: tuple[Round, ...]
+    folders: tuple[Folder, ...]
+    mails: dict[str, dict[str, int]]
+    entries: dict[str, int]
+
+
 class Overview(Blacklist):
     """The reading side with the tables behind the list."""
 
-    def rounds(self) -> tuple[Round, ...]:
-        """Give how each mailbox fared last, by account."""
-        found = self._query("SELECT account, finished_at, last_success_at, trouble, trouble_since FROM rounds ORDER BY account")
-        return tuple(Round(*row) for row in found)
-
-    def mails(self) -> dict[str, dict[str, int]]:
-        """Count the mails in the ledger by account and verdict; a mail in two folders counts once."""
-        counts: dict[str, dict[str, int]] = {}
-        found = self._query("SELECT account, verdict, count(DISTINCT key) FROM ledger GROUP BY account, verdict ORDER BY account, verdict")
-        for account, verdict, count in found:
-            counts.setdefault(account, {})[verdict] = count
-        return counts
-
-    def cursors(self) -> tuple[tuple[str, str, int, int], ...]:
-        """Give account, folder, UIDVALIDITY and last UID read of each folder."""
-        return tuple(self._query("SELECT account, folder, uidvalidity, uid FROM cursors ORDER BY account, folder"))
+    def state(self) -> State:
+        """Tell how it is."""
+        rounds = self._query(f"SELECT {', '.join(rows.columns(Round))} FROM rounds ORDER BY account")
+        folders = self._query(f"SELECT {', '.join(rows.columns(Folder))} FROM cursors ORDER BY account, folder")
+        mails: dict[str, dict[str, int]] = {}
+        for account, verdict, count in self._query(
+            "SELECT account, verdict, count(DISTINCT key) FROM ledger GROUP BY 1, 2 ORDER BY 1, 2"
+        ):
+            mails.setdefault(account, {})[verdict] = count
+        return State(tuple(Round(*row) for row in rounds), tuple(Folder(*row) for row in folders), mails, self.counts())
 
     def history(self, key: Key) -> tuple[Notice, ...]:
         """Give every notice that bears on a key, oldest first, with the places of its mail."""
         column = "order_id" if key.kind == "order" else "buyer"
         found = self._query(
-            "SELECT opted_out_at, recorded_at, account, order_id, buyer, source, why, key FROM events"  # noqa: S608 - column is one of two
+            "SELECT opted_out_at, recorded_at, account, order_id, buyer, source, why, key FROM events"
             f" WHERE {column} = ? ORDER BY opted_out_at, id",
             key.value,
         )
-        return tuple(Notice(*row[:-1], places=self._places(row[2], row[-1])) for row in found)
+        return tuple(Notice(*row[:-1], self._places(row[2], row[-1])) for row in found)
 
     def waiting(self) -> Iterator[Waiting]:
         """Go through suspects and what was set aside, oldest first, each mail once."""

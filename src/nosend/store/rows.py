@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nosend.model import Entry
 
-COLUMNS = tuple(field.name for field in fields(Entry))
-_TIMES = frozenset({"opted_out_at", "listed_at", "last_notice_at", "expires_at"})
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Value = TypeVar("Value", bound=DataclassInstance)
+
+
+def columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    """Give the columns of a value's table: its fields."""
+    return tuple(field.name for field in fields(kind))
+
+
+COLUMNS = columns(Entry)
 
 
 def stamp(when: datetime) -> str:
@@ -17,16 +27,18 @@ def stamp(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def moment(text: str) -> datetime:
-    """Read a time that `stamp` wrote; aware, in UTC."""
-    return datetime.fromisoformat(text)
+def values(value: DataclassInstance) -> dict[str, str | int | None]:
+    """Write a value as plain ones by column name, in the order of the columns: what exports and the database hold."""
+    written = ((name, getattr(value, name)) for name in columns(type(value)))
+    return {name: stamp(v) if isinstance(v, datetime) else v for name, v in written}
+
+
+def read(kind: type[Value], row: tuple[Any, ...]) -> Value:
+    """Make a value of a row in the order of its columns. Columns of times end in `_at`."""
+    named = zip(columns(kind), row, strict=True)
+    return kind(**{name: datetime.fromisoformat(v) if name.endswith("_at") and v else v for name, v in named})
 
 
 def entry(row: tuple[Any, ...]) -> Entry:
     """Make an entry of a row in the order of COLUMNS."""
-    return Entry(**{name: moment(v) if name in _TIMES and v is not None else v for name, v in zip(COLUMNS, row, strict=True)})
-
-
-def row(entry: Entry) -> dict[str, str | int | None]:
-    """Write an entry as plain values by column name: what exports and the database hold."""
-    return {name: stamp(v) if isinstance(v := getattr(entry, name), datetime) else v for name in COLUMNS}
+    return read(Entry, row)

@@ -8,13 +8,16 @@ one order id, read from the letter itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from nosend import identifiers
 from nosend.model import Kind, Letter, Sender, Trial, Trust, Verdict
 from nosend.verdict import sender, wording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MARKER = "X-Space-Notification-Type"
 OPTED_OUT = "BUYER_OPTED_OUT_BSM_MESSAGES"
@@ -139,14 +142,14 @@ def _known_other_cause(letter: Letter, trust: Trust) -> Finding | None:
 
 
 def _failure_subject(letter: Letter, trust: Trust) -> Finding | None:
-    """A delivery failure told by Amazon in words that no pack knows must reach a person."""
+    """See a delivery failure that Amazon tells in words no pack knows: it must reach a person."""
     if sender.who(letter, trust) is Sender.AMAZON and _is_failure(letter.subject):
         return Finding(Kind.SUSPECT, "failure-subject", f"Subject: {letter.subject}", orders=_own_orders(letter))
     return None
 
 
 def _link_marker(letter: Letter, _: Trust) -> Finding | None:
-    """The marker's value stands in footer links too and may survive a forward; never enough by itself."""
+    """Look for the marker's value in footer links, where it may survive a forward; never enough by itself."""
     link = next((link for link in letter.links if OPTED_OUT in link), None)
     return Finding(Kind.SUSPECT, "link-marker", f"link: {link}", orders=_own_orders(letter)) if link else None
 
@@ -166,7 +169,10 @@ def _letter_inside(letter: Letter, trust: Trust) -> Verdict | None:
     doubts = [
         (f"{inner.how} by somebody who is not in trusted_forwarders", not forwarder),
         ("authentication failed", authenticity is authenticity.FAIL),
-        ("the letter inside is not whole, or not from Amazon", any(v.kind is not Kind.OPT_OUT for _, v in claims)),
+        (
+            "the letter inside is not whole, or not from Amazon",
+            any(v.kind is not Kind.OPT_OUT for _, v in claims),
+        ),
         (f"{len(orders)} different order ids", len(orders) != 1),
     ]
     told = [text for text, holds in doubts if holds]
@@ -213,7 +219,7 @@ def _conclude(letter: Letter, trust: Trust, finding: Finding) -> Verdict:
         kind=finding.kind,
         rule=finding.rule,
         version=finding.version,
-        why=_one_line(finding.why),
+        why=one_line(finding.why),
         sender=sender.who(letter, trust),
         authenticity=sender.authenticity(letter),
     )
@@ -269,5 +275,6 @@ def _why(matched: str, doubts: tuple[str, ...]) -> str:
     return f"{matched} | but {', '.join(doubts)}" if doubts else matched
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
+def one_line(text: str) -> str:
+    """Write a text on one line of printable characters: what a hostile mail says may end up on a terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:500]

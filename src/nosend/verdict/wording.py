@@ -62,7 +62,10 @@ class Match:
 @cache
 def packs() -> tuple[Pack, ...]:
     """Give the packs, sorted by name."""
-    sources = sorted((p for p in files(__package__).joinpath("packs").iterdir() if p.name.endswith(".toml")), key=lambda p: p.name)
+    sources = sorted(
+        (p for p in files(__package__).joinpath("packs").iterdir() if p.name.endswith(".toml")),
+        key=lambda p: p.name,
+    )
     return tuple(_pack(tomllib.loads(source.read_text(encoding="utf-8"))) for source in sources)
 
 
@@ -134,7 +137,9 @@ def sentences(paragraph: str) -> Iterator[str]:
     start = 0
     for end in _END.finditer(paragraph):
         goes_on = paragraph[end.end() : end.end() + 1].islower()
-        if goes_on or (end[0].startswith(".") and _INITIAL.search(paragraph[max(start, end.start() - 8) : end.start()])):
+        if goes_on or (
+            end[0].startswith(".") and _INITIAL.search(paragraph[max(start, end.start() - 8) : end.start()])
+        ):
             continue
         yield paragraph[start : end.end()].strip()[:_LONGEST_SENTENCE]
         start = end.end()

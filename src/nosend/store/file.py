@@ -1,0 +1,109 @@
+"""The database file: made, opened, brought up to date, and what its troubles mean for the user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Database
+
+from nosend.errors import StoreRefusedError, StoreUnavailableError
+from nosend.store.schema import migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BUSY_SECONDS = 10.0
+_OLDEST_SQLITE = (3, 37)  # STRICT tables
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Open nosend's database, made with mode 0600 when it does not exist and migrated when it is older.
+
+    Raises StoreRefusedError for a path that cannot be nosend's database, StoreUnavailableError when another
+    process holds it for longer than ten seconds or the disk is full.
+    """
+    _make(path)
+    with troubles(path):
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            _prepare(path, connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _make(path: Path) -> None:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreRefusedError(f"SQLite {sqlite3.sqlite_version} is too old: Python's must be 3.37 or later")
+    name = repr(str(path))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except IsADirectoryError as error:
+        raise StoreRefusedError(f"database {name} is a folder: name a file in it") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreRefusedError(f"database {name}: its folder does not exist, make it first") from error
+    except PermissionError as error:
+        raise StoreRefusedError(f"database {name}: this user may not write there") from error
+    except OSError as error:
+        raise StoreUnavailableError(f"database {name} cannot be made: {error.strerror}") from error
+
+
+def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+    database = Database(connection)
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    applied = {migration.name for migration in migrations.applied(database)}
+    if not applied and database.table_names():
+        raise StoreRefusedError(f"database {str(path)!r} belongs to another program: name a file of its own")
+    if applied - known:
+        raise StoreRefusedError(
+            f"database {str(path)!r} was written by a newer nosend: upgrade this one (pip install -U nosend)"
+        )
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        connection.execute("PRAGMA journal_mode = WAL")
+    if applied != known:
+        with transaction(path, connection):
+            migrations.apply(database)
+
+
+@contextlib.contextmanager
+def transaction(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run one `BEGIN IMMEDIATE` transaction: all of it or nothing.
+
+    A deferred transaction that reads before it writes fails at once with "database is locked" when another
+    connection wrote in between, whatever the timeout.
+    """
+    with troubles(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextlib.contextmanager
+def troubles(path: Path) -> Iterator[None]:
+    """Say in words what SQLite's errors mean, and whether trying again can help."""
+    name = repr(str(path))
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            raise StoreUnavailableError(f"database {name} is held by another process: try again later") from error
+        if "readonly" in text or "unable to open" in text:
+            raise StoreRefusedError(f"database {name}: this user may not write there ({text})") from error
+        if "not a database" in text or "malformed" in text:
+            raise StoreRefusedError(
+                f"database {name} is no SQLite database ({text}): name another file, or restore a backup"
+            ) from error
+        raise StoreUnavailableError(
+            f"database {name} cannot be written ({text}): nothing was half-written; is the disk full?"
+        ) from error
