@@ -35,7 +35,7 @@ class Key(NamedTuple):
     example: Any = None
 
 
-_REQUIRED = object()
+_REQUIRED: Any = object()
 
 TOP_KEYS = (Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600"),)
 MAILBOX_KEYS = (

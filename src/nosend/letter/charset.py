@@ -59,12 +59,11 @@ def _codec(label: str) -> str:
     """Give Python's name of a charset label, empty when there is none."""
     label = label.strip("\"' \t").lower()
     try:
-        info = codecs.lookup(_MEANT.get(label, label))
+        name = codecs.lookup(_MEANT.get(label, label)).name
+        b"".decode(name)  # rot13 and base64 are codecs, too, but not of text
     except (LookupError, ValueError):  # ValueError: a NUL or a surrogate in the label
         return ""
-    if info.name in _REFUSED or not info._is_text_encoding:  # rot13 and base64 are codecs, too
-        return ""
-    return _MEANT.get(info.name, info.name)
+    return "" if name in _REFUSED else _MEANT.get(name, name)
 
 
 def _strict(data: bytes, codec: str) -> str | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _QUOTE = re.compile(r"(?:>[ ]?)+")
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
+CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"  # scripts that are written without spaces, as a character class
+_CJK = re.compile(f"[{CJK}]")
 _URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"]{1,2000}")
 _DEEPEST = 50  # quote marks that are counted
 
@@ -78,9 +80,4 @@ def _meets(before: str, after: str) -> bool:
     """Tell whether a wrap broke where no space was: after a hyphen inside a number, between two kanji."""
     if before[-1:] == "-" and before[-2:-1].isdigit():
         return after[:1].isdigit()
-    return is_cjk(before[-1:]) and is_cjk(after[:1])
-
-
-def is_cjk(char: str) -> bool:
-    """Tell whether a character belongs to a script that is written without spaces."""
-    return "\u2e80" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or "\uff00" <= char <= "\uffef"
+    return bool(_CJK.match(before[-1:]) and _CJK.match(after[:1]))

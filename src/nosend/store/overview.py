@@ -98,7 +98,7 @@ class Overview(Blacklist):
             f" WHERE {column} = ? ORDER BY opted_out_at, id",
             key.value,
         )
-        return tuple(Notice(*row[:-1], self._places(row[2], row[-1])) for row in found)
+        return tuple(Notice(*(*row[:-1], self._places(row[2], row[-1]))) for row in found)
 
     def waiting(self) -> Iterator[Waiting]:
         """Go through suspects and what was set aside, oldest first, each mail once."""

@@ -48,7 +48,7 @@ def judge(letter: Letter, trust: Trust | None = None) -> Verdict:
     `trials` of the verdict tells every rule that was asked, for `explain`.
     """
     trust = trust or Trust()
-    trials: list[Trial] = []
+    trials = [Trial("not read", cut) for cut in letter.cuts]
     for ask in JUDGES:
         finding = ask(letter, trust)
         trials.append(Trial(ask.__name__.lstrip("_").replace("_", "-"), finding.why if finding else "no"))

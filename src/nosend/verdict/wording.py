@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from nosend.identifiers import order_ids, plain, replace_order_ids
-from nosend.letter.lines import is_cjk
+from nosend.letter.lines import CJK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ _GAP_LENGTH = 200
 _LONGEST_SENTENCE = 2_000
 _NOISE = re.compile(r"[\[\](){}<>\"“”„«»‹›「」『』【】,;:#*_、，。.!?！？|]+")
 _SPACE = re.compile(r"\s+")
+_BESIDE_CJK = re.compile(f"(?<=[{CJK}]) | (?=[{CJK}])")
 _END = re.compile(r"[.!?]+[\"'”’»)\]]*\s+|[。！？]+\s*")
 _INITIAL = re.compile(r"(?:^|[\s([\"'])[A-ZÀ-Þ][a-zà-þ]{0,3}\.?$")
 
@@ -96,25 +97,26 @@ def find(wordings: tuple[Wording, ...], paragraphs: tuple[str, ...]) -> tuple[Ma
     """Find the sentences that a wording stands in; each sentence is claimed by its first wording."""
     found: list[Match] = []
     for paragraph in paragraphs:
+        whole = _comparable(paragraph)
+        if not any(wording.pieces[0] in whole for wording in wordings):
+            continue
         for sentence in sentences(paragraph):
-            text = normal(replace_order_ids(plain(sentence).replace(ORDER, ""), ORDER))
+            text = _comparable(sentence)
             wording = next((w for w in wordings if _stands_in(w.pieces, text)), None)
             if wording:
                 found.append(Match(wording, sentence, order_ids(sentence)))
     return tuple(found)
 
 
+def _comparable(text: str) -> str:
+    return normal(replace_order_ids(plain(text).replace(ORDER, ""), ORDER))
+
+
 def normal(text: str) -> str:
     """Write a text so that two spellings of one sentence are equal: case, punctuation, spaces, quotes."""
     text = _NOISE.sub(" ", plain(text).casefold())
     text = _SPACE.sub(" ", text).strip()
-    if text.isascii():
-        return text
-    return "".join(char for at, char in enumerate(text) if char != " " or not _beside_cjk(text, at))
-
-
-def _beside_cjk(text: str, at: int) -> bool:
-    return any(is_cjk(char) for char in (text[at - 1 : at], text[at + 1 : at + 2]) if char)
+    return text if text.isascii() else _BESIDE_CJK.sub("", text)
 
 
 def _stands_in(pieces: tuple[str, ...], text: str) -> bool:
