@@ -161,7 +161,7 @@ def load(path: Path) -> Settings:
 
 def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems: list[str]) -> dict[str, Any]:
     names = [key.name for key in keys]
-    for name in table.keys() - set(names):
+    for name in sorted(table.keys() - set(names)):
         near = get_close_matches(name, names, 1)
         problems.append(
             f"{where}unknown key {name!r}"
@@ -169,11 +169,12 @@ def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems:
         )
     values: dict[str, Any] = {}
     for key in keys:
-        value: Any = table.get(key.name, key.default)
+        value = table.get(key.name, key.default)
+        fits = type(value) is key.type
         if value is _REQUIRED:
             problems.append(f"{where}{key.name} is missing: {key.help}")
             value = ""
-        elif not isinstance(value, key.type) or (key.type is int and isinstance(value, bool)):
+        elif not fits:
             problems.append(f"{where}{key.name} = {_shown(key, value)} must be {_TYPE_WORDS[key.type]}")
             value = key.type()
         elif key.type is list and not all(isinstance(one, str) for one in value):

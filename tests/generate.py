@@ -1,0 +1,47 @@
+"""Write the generated parts: `why` of the fixtures, config.example.toml, the verbs' help in README.md.
+
+`make docs` runs it; tests/test_docs.py fails when something is stale. Read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conftest import MAILS, ROOT, expected
+from test_corpus import told
+
+from nosend import config
+from nosend.cli import nosend
+
+README = ROOT / "README.md"
+EXAMPLE = ROOT / "config.example.toml"
+_BLOCK = re.compile(r"(<!-- help: begin -->\n).*?(<!-- help: end -->)", re.DOTALL)
+
+
+def readme_with_help(text: str) -> str:
+    """Put the verbs' help into the README's block."""
+    return _BLOCK.sub(lambda found: found[1] + "```text\n" + _help() + "```\n" + found[2], text)
+
+
+def _help() -> str:
+    shown = []
+    for verb in sorted(nosend.commands):
+        run = CliRunner().invoke(nosend, [verb, "--help"], prog_name="nosend", terminal_width=100)
+        shown.append(run.output)
+    return "\n".join(shown)
+
+
+if __name__ == "__main__":
+    for mail in MAILS:
+        wanted = expected(mail) | {"why": told(mail)["why"]}
+        text = json.dumps(wanted, ensure_ascii=False, indent=2) + "\n"
+        mail.with_suffix(".json").write_text(text, encoding="utf-8")
+    EXAMPLE.write_text(config.example(), encoding="utf-8")
+    README.write_text(readme_with_help(README.read_text(encoding="utf-8")), encoding="utf-8")

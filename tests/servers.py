@@ -1,0 +1,221 @@
+"""Real servers for the tests: Dovecot on loopback, and a scripted one for what no real server will do."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import socket
+import socketserver
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from imapclient import IMAPClient
+
+PASSWORD = "secret"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def dovecot_binary() -> str | None:
+    return shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin")
+
+
+class Dovecot:
+    """A Dovecot of its own, as root or not. Any user logs in with PASSWORD and has an empty mailbox of their own.
+
+    `port` speaks plain IMAP with STARTTLS, `tls_port` TLS; `ca` is the certificate of both, for `localhost`.
+    """
+
+    def __init__(self) -> None:
+        # short and traversable: UNIX sockets have 108 bytes, and pytest's own folders are 0700
+        self.home = Path(tempfile.mkdtemp(prefix="nsd", dir="/tmp"))
+        self.home.chmod(0o755)
+        me = pwd.getpwuid(os.getuid())
+        self._as_root = me.pw_uid == 0
+        self.account = pwd.getpwnam("nobody") if self._as_root else me
+        self.port, self.tls_port = free_port(), free_port()
+        self.ca = self.home / "cert.pem"
+        self._log = self.home / "dovecot.log"
+        self._certificate()
+        self.configuration = self.home / "dovecot.conf"
+        self.configuration.write_text(self._settings())
+        (self.home / "home").mkdir()
+        self._give(self.home / "home")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def _give(self, *paths: Path) -> None:
+        if self._as_root:
+            for path in paths:
+                os.chown(path, self.account.pw_uid, self.account.pw_gid)
+
+    def _certificate(self) -> None:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.home / "key.pem", "-out", self.ca],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+    def _settings(self) -> str:
+        home, user = self.home, self.account.pw_name
+        return f"""
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {self._log}
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{self.ca}
+ssl_key = <{home}/key.pem
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+mail_fsync = never
+mail_max_userip_connections = 100
+default_internal_user = {user}
+default_internal_group = {grp.getgrgid(self.account.pw_gid).gr_name}
+default_login_user = {user}
+first_valid_uid = 0
+mail_location = maildir:~/mail
+passdb {{
+  driver = static
+  args = password={PASSWORD}
+}}
+userdb {{
+  driver = static
+  args = uid={self.account.pw_uid} gid={self.account.pw_gid} home={home}/home/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {self.port}
+  }}
+  inet_listener imaps {{
+    port = {self.tls_port}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+"""
+
+    def start(self) -> None:
+        binary = dovecot_binary()
+        assert binary
+        self._process = subprocess.Popen(
+            [binary, "-F", "-c", self.configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(200):
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1) as line:
+                    if line.recv(4) == b"* OK":
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"Dovecot did not start: {self._log.read_text() if self._log.exists() else 'no log'}")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def maildir(self, user: str, folder: str = "INBOX") -> Path:
+        """Give the Maildir of a user's folder, made if missing."""
+        mail = self.home / "home" / user / "mail"
+        path = mail if folder == "INBOX" else mail / f".{folder.replace('/', '.')}"
+        for name in ("cur", "new", "tmp"):
+            (path / name).mkdir(parents=True, exist_ok=True)
+        self._give(mail.parent, mail, path, path / "cur", path / "new", path / "tmp")
+        return path
+
+    def fill(self, user: str, mails: list[bytes], folder: str = "INBOX") -> None:
+        """Put mails into a folder, unseen, in this order."""
+        path = self.maildir(user, folder)
+        start = sum(1 for part in ("new", "cur") for _ in (path / part).iterdir())
+        for number, raw in enumerate(mails, start):
+            file = path / "new" / f"{1_700_000_000 + number}.M{number}.localhost"
+            file.write_bytes(raw)
+            self._give(file)
+
+    def client(self, user: str) -> IMAPClient:
+        """Log in as another mail program would; use it in a `with`."""
+        client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=30)
+        client.login(user, PASSWORD)
+        return client
+
+    def snapshot(self, user: str) -> dict[str, tuple[bytes, tuple[bytes, ...]]]:
+        """Give every mail of every folder with its flags, as another client sees them."""
+        found = {}
+        with self.client(user) as client:
+            for _, _, name in client.list_folders():
+                client.select_folder(name, readonly=True)
+                for uid, item in client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"]).items():
+                    flags = tuple(sorted(flag for flag in item[b"FLAGS"] if flag != b"\\Recent"))
+                    found[f"{name}/{uid}"] = (item[b"BODY[]"], flags)
+        return found
+
+
+class Scripted:
+    """A server on a real socket whose answers are a function's: `answer(tag, command, line) -> bytes`.
+
+    The function gets the tag, the command's words in upper case and the whole line; None hangs up, b"" says
+    nothing. `lines` keeps what the client said.
+    """
+
+    def __init__(self, answer, greeting: bytes = b"* OK ready\r\n") -> None:
+        outer = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.wfile.write(greeting)
+                while line := self.rfile.readline():
+                    outer.lines.append(line)
+                    tag, _, rest = line.strip().partition(b" ")
+                    said = answer(tag, rest.upper(), line)
+                    if said is None:
+                        return
+                    self.wfile.write(said)
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            block_on_close = False
+
+            def handle_error(self, *_: object) -> None:
+                pass  # the client hung up
+
+        self.lines: list[bytes] = []
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    def __enter__(self) -> Scripted:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
