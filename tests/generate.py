@@ -15,10 +15,9 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import MAILS, ROOT, expected
-from test_corpus import told
-
 from nosend import config
 from nosend.cli import nosend
+from test_corpus import told
 
 README = ROOT / "README.md"
 EXAMPLE = ROOT / "config.example.toml"

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import MAILS, ROOT, Shell, expected
 
+from conftest import MAILS, ROOT, Shell, expected
 from nosend import letter, verdict
 from nosend.cli.intake import _as_json
 from nosend.model import Mail, Place, Trust

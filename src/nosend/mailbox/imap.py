@@ -129,6 +129,8 @@ class ImapMailbox:
             else:
                 self._client.plain_login(self._settings.username, password)  # LOGIN is ASCII, PLAIN is UTF-8 (RFC 4616)
         except LoginError as error:
+            if isinstance(error.__context__, (imaplib.IMAP4.abort, ProtocolError)):
+                raise error.__context__ from None  # imapclient calls a broken line a failed log-in
             if _NOT_NOW.search(str(error).encode()):
                 raise MailboxUnreachableError(
                     f"{self._where} does not take log-ins now ({error}): try again later"
