@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 import nosend
 from nosend.errors import StoreRefusedError, UnknownKeyError
 from nosend.identifiers import Key
-from nosend.model import Entry
+from nosend.model import Entry, Place
 from nosend.permission import CRITICAL, NOT_CRITICAL, Decision, Permission
 from nosend.store.ledger import Ledger
 from samples import AT, DAY, NOW, buyer, judged, order
@@ -132,14 +131,9 @@ def test_empty_list_is_a_list(tmp_path: Path) -> None:
 
 
 def test_entries_of_all_accounts_are_told_oldest_first(path: Path, blacklist: nosend.Blacklist) -> None:
-    other = judged(3, day=-5)
-    place = type(other.mail.place)("another shop", "INBOX", 1, 1)
-    other = type(other)(
-        **{f: getattr(other, f) for f in other.__slots__} | {"mail": type(other.mail)(b"", place, None, 0)}
-    )
     with Ledger(path) as ledger:
-        ledger.record([other], NOW)
-    earlier = AT - timedelta(days=5)
+        ledger.record([judged(3, day=-5, place=Place("another shop", "INBOX", 1, 1))], NOW)
+    earlier = AT - 5 * DAY
     assert blacklist.check(order(3)).entries == (
         entry("order", order(3), account="another shop", opted_out_at=earlier, last_notice_at=earlier),
         entry("order", order(3)),

@@ -153,17 +153,16 @@ def test_another_mailbox_under_the_same_account_is_read_from_its_start(nosend: S
 def test_a_blacklist_is_read_by_another_process_while_sync_runs(nosend: Shell, dovecot: Dovecot) -> None:
     dovecot.fill("busy", [notice(n) for n in range(1_500)])
     nosend.configure("busy", dovecot.port)
-    running = subprocess.Popen([sys.executable, "-m", "nosend", "sync"], cwd=nosend.folder, env=nosend.env)
     counts = set()
-    while running.poll() is None:
-        if (nosend.folder / "nosend.db").exists():
-            ask = ["sqlite3", "nosend.db", "select count(value) from blacklist"]
-            done = subprocess.run(ask, cwd=nosend.folder, capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                counts.add(int(done.stdout))
-            else:
-                assert "no such table" in done.stderr, done.stderr  # asked before the tables were made
-        time.sleep(0.02)
+    with subprocess.Popen([sys.executable, "-m", "nosend", "sync"], cwd=nosend.folder, env=nosend.env) as running:
+        while running.poll() is None:
+            if (nosend.folder / "nosend.db").exists():
+                ask = ["sqlite3", "nosend.db", "select count(value) from blacklist"]
+                done = subprocess.run(ask, cwd=nosend.folder, capture_output=True, text=True, check=False)
+                # before the tables are made there is nothing to ask
+                assert done.returncode == 0 or "no such table" in done.stderr, done.stderr
+                counts.add(int(done.stdout or 0))
+            time.sleep(0.02)
     assert running.returncode == 0
     assert {count for count in counts if 0 < count < 1_500}, f"nothing was seen while sync ran: {sorted(counts)}"
     assert nosend.rows("SELECT count(*) FROM blacklist") == [(1_500,)]
@@ -173,13 +172,11 @@ def test_two_syncs_at_once_do_not_harm_each_other(nosend: Shell, dovecot: Doveco
     dovecot.fill("twice", [notice(n) for n in range(400)])
     nosend.configure("twice", dovecot.port)
     command = [sys.executable, "-m", "nosend", "sync"]
-    both = [subprocess.Popen(command, cwd=nosend.folder, env=nosend.env, stderr=subprocess.PIPE) for _ in range(2)]
-    codes = [one.wait(60) for one in both]
-    troubles = [one.stderr.read().decode() for one in both if one.stderr and (one.stderr,)]
-    for one in both:
-        assert one.stderr
-        one.stderr.close()
-    assert codes == [0, 0], troubles
+    with (
+        subprocess.Popen(command, cwd=nosend.folder, env=nosend.env) as one,
+        subprocess.Popen(command, cwd=nosend.folder, env=nosend.env) as other,
+    ):
+        assert [one.wait(60), other.wait(60)] == [0, 0]
     assert nosend.rows("SELECT count(*), sum(notices) FROM blacklist") == [(400, 400)]
     assert nosend.rows("SELECT count(*) FROM ledger") == [(400,)]
     assert nosend.rows("SELECT count(*) FROM changes") == [(400,)]
@@ -191,15 +188,14 @@ def test_sync_waits_for_another_and_then_says_whose_turn_it_is(nosend: Shell, do
         "import sys, pathlib; from nosend.store.lock import one_round\n"
         "with one_round(pathlib.Path('nosend.db')): print('held', flush=True); sys.stdin.read()"
     )
-    holder = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", hold], cwd=nosend.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdin
-    assert holder.stdout
-    assert holder.stdout.readline() == "held\n"
-    done = nosend("sync", code=75)
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        done = nosend("sync", code=75)
+        holder.communicate()
     assert f"process {holder.pid}" in done.stderr
-    holder.communicate()
     nosend("sync")
 
 

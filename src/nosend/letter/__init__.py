@@ -28,6 +28,15 @@ def read(raw: bytes, limits: mime.Limits = mime.LIMITS) -> Letter:
     return replace(found, cuts=tuple(budget.cuts))
 
 
+def heading(raw: bytes) -> Letter:
+    """Read the header section alone, in a small part of the time; a letter without text."""
+    return _heading(mime.split(raw)[0])
+
+
+def _heading(fields: header.Fields) -> Letter:
+    return Letter(headers=fields, subject=header.decode(header.first(fields, "subject")))
+
+
 def _read(raw: bytes, how: How, budget: mime.Budget, depth: int = 0) -> Letter:
     fields, body = mime.split(raw)
     paragraphs: list[str] = []
@@ -45,10 +54,9 @@ def _read(raw: bytes, how: How, budget: mime.Budget, depth: int = 0) -> Letter:
             paragraphs += text.paragraphs
             links += text.links
             inside += text.inside
-    return Letter(
+    return replace(
+        _heading(fields),
         how=how,
-        headers=fields,
-        subject=header.decode(header.first(fields, "subject")),
         paragraphs=tuple(paragraphs),
         links=tuple(dict.fromkeys(links)),
         inside=tuple(inside),

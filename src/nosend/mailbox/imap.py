@@ -22,7 +22,7 @@ from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 from nosend import letter, verdict
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.letter.mime import LIMITS
-from nosend.model import Letter, Mail, Place, Trust
+from nosend.model import Mail, Place
 from nosend.verdict import Worth
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class ImapMailbox:
         mails: list[Mail] = list(missing)
         wanted: list[_Heading] = []
         for heading in headings:
-            worth = Worth.BODY if self._settings.read_all else _worth(heading, self._settings.trust)
+            worth = Worth.BODY if self._settings.read_all else self._worth(heading)
             if worth is Worth.BODY:
                 wanted.append(heading)
             elif worth is Worth.HEADER:
@@ -301,6 +301,9 @@ class ImapMailbox:
             answer: dict[int, dict[bytes, Any]] = self._client.fetch(uids, items)
             return answer
 
+    def _worth(self, heading: _Heading) -> Worth:
+        return verdict.worth_reading(letter.heading(heading.raw), self._settings.trust)
+
     def _mail(self, folder: Folder, heading: _Heading, raw: bytes) -> Mail:
         place = Place(self._settings.account, folder.name, folder.uidvalidity, heading.uid)
         return Mail(raw, place, heading.received_at, heading.size or len(raw))
@@ -342,11 +345,6 @@ class ImapMailbox:
         except IMAPClientError as error:
             kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError
             raise kind(f"{where} refused ({_words(error)})") from error
-
-
-def _worth(heading: _Heading, trust: Trust) -> Worth:
-    header: Letter = letter.read(heading.raw)
-    return verdict.worth_reading(header, trust)
 
 
 def _portions(headings: list[_Heading]) -> Iterator[list[_Heading]]:

@@ -1,0 +1,301 @@
+"""The configuration: every key, and every mistake told at once, with its key and what would be right."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from nosend import config
+from nosend.config import Mailbox, Settings
+from nosend.errors import ConfigError
+from nosend.model import Trust
+
+NEEDED = {"account": '"shop"', "host": '"imap.example.com"', "username": '"me"', "password_env": '"SECRET"'}
+ONE_OF = "give exactly one of password_env, password_file, password_command, password"
+SECRET = "correct horse battery staple"
+
+
+def written(folder: Path, *tables: dict[str, str], top: str = "", mode: int = 0o600) -> Path:
+    """Write a configuration with these mailboxes; a value of "" leaves its key out."""
+    path = folder / "config.toml"
+    lines = [top]
+    for table in tables:
+        lines += ["[[mailbox]]", *(f"{name} = {value}" for name, value in (NEEDED | table).items() if value)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def problems(path: Path) -> list[str]:
+    """Give what is told about a wrong configuration, without the file's name."""
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return [problem.removeprefix(f"{path}: ").removeprefix("mailbox 1: ") for problem in caught.value.problems]
+
+
+def test_defaults(tmp_path: Path) -> None:
+    path = written(tmp_path, {})
+    assert config.load(path) == Settings(
+        path=path,
+        database=tmp_path / "nosend.db",
+        mailboxes=(
+            Mailbox(
+                account="shop",
+                host="imap.example.com",
+                port=993,
+                tls="implicit",
+                ca_file=None,
+                username="me",
+                password_env="SECRET",
+                password_file=None,
+                password_command=(),
+                password="",
+                folders=("INBOX",),
+                read_all=False,
+                trust=Trust(),
+                timeout=60,
+            ),
+        ),
+    )
+
+
+def test_every_key_is_heard(tmp_path: Path) -> None:
+    """Relative paths are relative to the file; forwarders are lower-cased; a folder named twice is one."""
+    keys = {
+        "account": '"shop-us"', "host": '"mail.test"', "port": "1143", "tls": '"starttls"', "ca_file": '"certs/ca.pem"',
+        "username": '"you"', "password_env": "", "password_file": '"/etc/secret"', "password_command": "[]",
+        "password": '""', "folders": '["INBOX", "Amazon/Opt-outs", "INBOX"]', "read_all": "true",
+        "trusted_forwarders": '["Me@Shop.example", "mine.example"]', "timeout": "7",
+    }  # fmt: skip
+    assert keys.keys() == {key.name for key in config.MAILBOX_KEYS}
+    path = written(tmp_path, keys, top='database = "data/list.db"')
+    settings = config.load(path)
+    trust = Trust(frozenset({"me@shop.example", "mine.example"}))
+    assert settings == Settings(
+        path=path,
+        database=tmp_path / "data/list.db",
+        mailboxes=(
+            Mailbox(
+                account="shop-us",
+                host="mail.test",
+                port=1143,
+                tls="starttls",
+                ca_file=tmp_path / "certs/ca.pem",
+                username="you",
+                password_env="",
+                password_file=Path("/etc/secret"),
+                password_command=(),
+                password="",
+                folders=("INBOX", "Amazon/Opt-outs"),
+                read_all=True,
+                trust=trust,
+                timeout=7,
+            ),
+        ),
+    )
+    assert settings.trust == trust
+    assert settings.mailboxes[0].origin == "you@mail.test:1143"
+
+
+def test_paths_may_begin_at_home_or_be_absolute(tmp_path: Path) -> None:
+    path = written(tmp_path, {"ca_file": '"~/ca.pem"'}, top='database = "/var/lib/nosend.db"')
+    settings = config.load(path)
+    assert (settings.database, settings.mailboxes[0].ca_file) == (Path("/var/lib/nosend.db"), Path.home() / "ca.pem")
+
+
+@pytest.mark.parametrize(("tls", "port"), [("implicit", 993), ("starttls", 143)])
+def test_port_follows_tls_unless_it_is_given(tmp_path: Path, tls: str, port: int) -> None:
+    assert config.load(written(tmp_path, {"tls": f'"{tls}"'})).mailboxes[0].port == port
+    assert config.load(written(tmp_path, {"tls": f'"{tls}"', "port": "1"})).mailboxes[0].port == 1
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "::1"])
+def test_password_in_clear_goes_to_this_machine(tmp_path: Path, host: str) -> None:
+    assert config.load(written(tmp_path, {"tls": '"none"', "host": f'"{host}"'})).mailboxes[0].port == 143
+
+
+@pytest.mark.parametrize("host", ["imap.example.com", "10.0.0.1", "0.0.0.0", "localhost.example.com", "127.0.0.1.nip"])
+def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -> None:
+    assert problems(written(tmp_path, {"tls": '"none"', "host": f'"{host}"'})) == [
+        f'tls = "none" sends the password in clear: allowed only to this machine, not to {host!r}'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"account": ""}, "account is missing: " + config.MAILBOX_KEYS[0].help),
+        ({"host": '" "'}, "host is empty: the IMAP server; Gmail: imap.gmail.com"),
+        ({"port": '"993"'}, "port = '993' must be a whole number"),
+        ({"port": "65536"}, "port = 65536 must be between 1 and 65535"),
+        ({"port": "-1"}, "port = -1 must be between 1 and 65535"),
+        ({"port": "true"}, "port = True must be a whole number"),
+        ({"tls": '"ssl"'}, "tls = 'ssl' must be one of implicit, starttls, none"),
+        ({"username": "7"}, 'username = 7 must be a text in "quotes"'),
+        ({"username": r'"a\r\nb"'}, "username = 'a\\r\\nb' contains a line break"),
+        ({"folders": '"INBOX"'}, "folders = 'INBOX' must be a list like [\"INBOX\"]"),
+        ({"folders": "[1]"}, "folders = [1] must be a list of texts"),
+        ({"folders": "[]"}, 'folders is empty: name at least one, like ["INBOX"]'),
+        ({"folders": '["INBOX", ""]'}, 'folders is empty: name at least one, like ["INBOX"]'),
+        ({"read_all": '"yes"'}, "read_all = 'yes' must be true or false"),
+        ({"timeout": "0"}, "timeout = 0 must be between 1 and 3600 seconds"),
+        ({"timeout": "1.5"}, "timeout = 1.5 must be a whole number"),
+        ({"trusted_forwarders": '["anna"]'}, "trusted_forwarders: 'anna' is neither an address nor a domain"),
+        ({"password_env": ""}, f"no password: {ONE_OF}"),
+        ({"password_file": '"x"'}, f"password_env and password_file are both given: {ONE_OF}"),
+        ({"pasword_env": '"X"'}, "unknown key 'pasword_env': did you mean 'password_env'?"),
+        ({"folder": '["INBOX"]'}, "unknown key 'folder': did you mean 'folders'?"),
+    ],
+)  # fmt: skip
+def test_mistake_is_told_with_its_key_and_what_would_be_right(tmp_path: Path, keys: dict, told: str) -> None:
+    assert problems(written(tmp_path, keys)) == [told]
+
+
+def test_key_like_no_other_is_told_with_all_that_are_known(tmp_path: Path) -> None:
+    path = written(tmp_path, {"xyzzy": "1"}, top="quux = 2")
+    known = ", ".join(key.name for key in config.MAILBOX_KEYS)
+    assert problems(path) == ["unknown key 'quux': known are database", f"unknown key 'xyzzy': known are {known}"]
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_mailbox(tmp_path: Path) -> None:
+    path = written(tmp_path, {"account": '"a"', "port": '"x"'}, {"account": '"b"', "tls": "1"}, top="databse = 1")
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    told = [
+        f"{path}: unknown key 'databse': did you mean 'database'?",
+        f"{path}: mailbox 1: port = 'x' must be a whole number",
+        f'{path}: mailbox 2: tls = 1 must be a text in "quotes"',
+    ]
+    assert [problem for problem in caught.value.problems if problem in told] == told
+    assert len(caught.value.problems) == len(told), "one mistake is told once"
+
+
+def test_account_stands_for_one_mailbox_only(tmp_path: Path) -> None:
+    assert problems(written(tmp_path, {}, {}, {"account": '"other"'})) == [
+        "account 'shop' is used by 2 mailboxes: give each its own label"
+    ]
+    both = config.load(written(tmp_path, {}, {"account": '"other"'}))
+    assert [mailbox.account for mailbox in both.mailboxes] == ["shop", "other"]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_password_stands_only_in_a_file_that_others_cannot_read(tmp_path: Path, mode: int) -> None:
+    keys = {"password_env": "", "password": f'"{SECRET}"'}
+    path = written(tmp_path, keys, mode=mode)
+    told = f"password stands in a file that others can read: chmod 600 {path}, or use password_env"
+    assert problems(path) == [told]
+    path.chmod(0o600)
+    assert config.load(path).mailboxes[0].password == SECRET
+    config.load(written(tmp_path, {}, mode=0o644))  # without a password anybody may read it
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"password": f'["{SECRET}"]'},
+        {"password": f'"{SECRET}"', "port": "-1"},
+        {"password": f'{{word = "{SECRET}"}}', "password_env": ""},
+        {"password_command": f'"echo {SECRET}"', "password_env": ""},
+        {"password_command": f'["echo", 1, "{SECRET}"]', "password_env": ""},
+        {"password_file": f'["{SECRET}"]', "password_env": ""},
+        {"pasword": f'"{SECRET}"'},
+        {"password": f'"{SECRET}', "password_env": ""},
+    ],
+)
+def test_secret_is_never_shown(tmp_path: Path, keys: dict) -> None:
+    assert SECRET not in "\n".join(problems(written(tmp_path, keys, mode=0o644)))
+
+
+def test_mailbox_shows_itself_without_its_password(tmp_path: Path) -> None:
+    settings = config.load(written(tmp_path, {"password_env": "", "password": f'"{SECRET}"'}))
+    assert settings.mailboxes[0].password == SECRET
+    assert SECRET not in repr(settings)
+    assert "Mailbox('shop', 'me@imap.example.com:993')" in repr(settings)
+
+
+@pytest.mark.parametrize("text", ["mailbox = 1", "[mailbox]\naccount = 'shop'", "mailbox = [1]"])
+def test_mailbox_needs_two_brackets(tmp_path: Path, text: str) -> None:
+    assert problems(written(tmp_path, top=text)) == ["mailbox: write [[mailbox]], with two brackets"]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: None, "does not exist: `nosend init {path}` writes one"),
+        (Path.mkdir, "cannot be read"),
+        (lambda path: path.write_bytes(b'database = "\xff"'), "cannot be read"),
+        (lambda path: path.write_text("database = nosend.db"), "is not TOML"),
+        (lambda path: path.write_text("[[mailbox]\n"), "is not TOML"),
+    ],
+    ids=["missing", "folder", "latin-1", "no quotes", "bracket"],
+)
+def test_file_that_is_no_configuration_is_told(tmp_path: Path, make, told: str) -> None:
+    path = tmp_path / "my.toml"
+    make(path)
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert f"configuration {str(path)!r} {told.format(path=path)}" in str(caught.value)
+
+
+def test_file_of_a_windows_editor_is_a_configuration(tmp_path: Path) -> None:
+    path = written(tmp_path, {})
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert config.load(path).mailboxes[0].account == "shop"
+
+
+def test_configuration_without_a_mailbox_names_a_database(tmp_path: Path) -> None:
+    assert config.load(written(tmp_path)) == Settings(tmp_path / "config.toml", tmp_path / "nosend.db", ())
+
+
+def test_example_shows_every_key_and_loads_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(config.example(), encoding="utf-8")
+    (mailbox,) = config.load(path).mailboxes
+    assert (mailbox.account, mailbox.port, mailbox.password_env) == ("shop-us", 993, "NOSEND_PASSWORD")
+
+
+def test_example_shows_every_key_with_its_default() -> None:
+    lines = config.example().splitlines()
+    starred = [line.removeprefix("# ") for line in lines if " = " in line and not line.startswith("# 0")]
+    shown = tomllib.loads("\n".join(starred))
+    defaults = {key.name: key.default for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS) if key.example is None}
+    examples = {key.name: key.example for key in config.MAILBOX_KEYS if key.example is not None}
+    assert shown == defaults | examples
+
+
+# Where it is found.
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, str]]:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "home" / "nosend").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path, {"XDG_CONFIG_HOME": str(tmp_path / "home")}
+
+
+def test_configuration_is_found_in_this_order(places) -> None:
+    """The named one, $NOSEND_CONFIG, ./config.toml, the user's; each hides those after it."""
+    root, environment = places
+    users = root / "home" / "nosend" / "config.toml"
+    users.touch()
+    assert config.find(None, environment) == users
+    (root / "here" / "config.toml").touch()
+    assert config.find(None, environment) == Path("config.toml")
+    environment["NOSEND_CONFIG"] = "by environment.toml"
+    assert config.find(None, environment) == Path("by environment.toml")
+    assert config.find("given.toml", environment) == Path("given.toml")
+
+
+def test_no_configuration_is_told_with_the_places_that_were_looked_at(places) -> None:
+    root, environment = places
+    users = root / "home" / "nosend" / "config.toml"
+    with pytest.raises(ConfigError) as caught:
+        config.find(None, environment)
+    assert str(caught.value) == (
+        f"no configuration: looked for config.toml, {users}, /etc/nosend/config.toml. "
+        "`nosend init` writes one; --config FILE names another"
+    )
