@@ -14,6 +14,7 @@ from nosend.config import Mailbox
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.letter.mime import LIMITS
 from nosend.mailbox.imap import ImapMailbox
+from nosend.mailbox.reading import FolderReader
 from nosend.model import Trust
 from servers import Dovecot, Scripted
 from test_sync import noise, notice, order
@@ -142,8 +143,9 @@ def test_folder_beyond_ascii_is_found_by_its_name(nosend: Shell, dovecot: Doveco
 
 
 def batches(dovecot: Dovecot, user: str, after: int = 0) -> list:
-    with ImapMailbox(mailbox(dovecot.port, user), "secret") as inbox:
-        return list(inbox.new_mails(inbox.open_folder("INBOX"), after))
+    settings = mailbox(dovecot.port, user)
+    with ImapMailbox(settings, "secret") as inbox:
+        return list(FolderReader(settings, inbox, inbox.open_folder("INBOX")).new_mails(after))
 
 
 def test_uid_holes_and_the_last_mail_below_the_cursor(dovecot: Dovecot) -> None:
@@ -266,8 +268,10 @@ def fetched(uid: int, command: bytes, folder: dict[int, bytes]) -> bytes:
 
 
 def read(server: Scripted, after: int = 0) -> list[bytes]:
-    with ImapMailbox(mailbox(server.port, timeout=1), "secret") as inbox:
-        return [m.raw for batch in inbox.new_mails(inbox.open_folder("INBOX"), after) for m in batch.mails]
+    settings = mailbox(server.port, timeout=1)
+    with ImapMailbox(settings, "secret") as inbox:
+        reader = FolderReader(settings, inbox, inbox.open_folder("INBOX"))
+        return [mail.raw for batch in reader.new_mails(after) for mail in batch.mails]
 
 
 def test_scripted_server_as_it_should_be() -> None:

@@ -18,6 +18,7 @@ from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableEr
 from nosend.letter import header
 from nosend.mailbox import archive, login
 from nosend.mailbox.imap import ImapMailbox
+from nosend.mailbox.reading import FolderReader
 from nosend.model import Judged, Letter
 from nosend.store.ledger import Recorded
 
@@ -110,7 +111,7 @@ def _sync_folder(
 ) -> Iterator[Report]:
     cursor = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
     done = 0
-    for batch in inbox.new_mails(folder, cursor.uid):
+    for batch in FolderReader(mailbox, inbox, folder).new_mails(cursor.uid):
         cautious = cursor.attempts >= _UNFINISHED_BEFORE_CAUTION and cursor.uid < cursor.in_hand
         for portion in batch.one_by_one() if cautious else (batch,):
             poison = cautious and cursor.attempts >= _UNFINISHED_BEFORE_SET_ASIDE

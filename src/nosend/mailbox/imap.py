@@ -1,8 +1,7 @@
-"""An IMAP mailbox (RFC 3501), read-only: EXAMINE and BODY.PEEK leave no trace in it.
+"""An IMAP connection (RFC 3501), read-only: EXAMINE, and BODY.PEEK by whoever fetches, leave no trace.
 
-New UIDs come in windows, header fields before bodies, bodies in batches, so that memory does not grow with the
-folder. The one typed adapter around imapclient, which carries no types. Every call on it raises
-MailboxRefusedError or MailboxUnreachableError, whatever the library raised.
+The one typed adapter around imapclient, which carries no types. Whatever the library raises, every call raises
+MailboxRefusedError (mend it) or MailboxUnreachableError (try again), in words.
 """
 
 from __future__ import annotations
@@ -19,27 +18,14 @@ from typing import TYPE_CHECKING, Any, Self
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 
-from nosend import letter, verdict
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
-from nosend.letter.mime import LIMITS
-from nosend.model import Mail, Place
-from nosend.verdict import Worth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from types import TracebackType
 
     from nosend.config import Mailbox
 
-_WINDOW = 2_000  # UIDs searched at a time; grows over holes
-_HEADERS = 500  # header sections a FETCH: 19,000 mails/s on Dovecot, against 2,500 one by one
-_BODIES = 100  # bodies a FETCH, and
-_BODY_BYTES = 8 * 1024 * 1024  # bytes of bodies a FETCH
-_FIELDS = " ".join((*verdict.DECIDING_FIELDS, "Message-ID", "Date", "X-Marketplace-ID")).upper()
-_HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]"
-# one byte more than a letter is read of: the letter then tells that it was cut
-_BODY_ITEM, _CUT_BODY_ITEM = "BODY.PEEK[]", f"BODY.PEEK[]<0.{LIMITS.size + 1}>"
 # Answers to LOGIN that say "not now" (RFC 5530), and how Gmail, Yahoo and Exchange say it
 _NOT_NOW = re.compile(
     rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\]|too many|try again|temporar|not connected|throttl",
@@ -55,29 +41,6 @@ class Folder:
     uidvalidity: int
     uidnext: int
     exists: int
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Mails to judge. With them all mails up to UID `upto` are dealt with; `seen` counts those passed over too."""
-
-    mails: tuple[Mail, ...]
-    upto: int
-    seen: int
-
-    def one_by_one(self) -> Iterator[Batch]:
-        """Part it into batches of one mail; the last reaches as far as the whole."""
-        for mail in self.mails[:-1]:
-            yield Batch((mail,), _uid(mail), 1)
-        yield Batch(self.mails[-1:], self.upto, self.seen - len(self.mails[:-1]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Heading:
-    uid: int
-    size: int
-    received_at: datetime | None
-    raw: bytes
 
 
 class ImapMailbox:
@@ -180,7 +143,7 @@ class ImapMailbox:
             raise MailboxRefusedError(
                 f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart"
             )
-        return Folder(name, uidvalidity, _number(answer, b"UIDNEXT"), _number(answer, b"EXISTS"))
+        return Folder(name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"))
 
     def _near(self, name: str) -> str:
         names = [str(found) for _, _, found in self._client.list_folders()]
@@ -190,123 +153,21 @@ class ImapMailbox:
         told = f": did you mean {' or '.join(map(repr, near))}? " if near else ": "
         return f"{told}There are: {', '.join(names[:50]) or 'none'}{' ...' if len(names) > 50 else ''}"
 
-    def new_mails(self, folder: Folder, after: int) -> Iterator[Batch]:
-        """Give the mails with a UID above `after`, in batches, oldest first.
-
-        Of most mails only a few header fields are fetched; those that may be notices come whole, or cut at the
-        size that a letter is read to. The last batch reaches to the end of the folder.
-        """
-        for uids, upto in self._windows(folder, after):
-            for start in range(0, len(uids), _HEADERS):
-                some = uids[start : start + _HEADERS]
-                yield from self._batches(folder, some, upto if start + _HEADERS >= len(uids) else some[-1])
-
-    def _windows(self, folder: Folder, after: int) -> Iterator[tuple[list[int], int]]:
-        """Search window by window; wider after holes, so that a folder whose UIDs run to 2^32 ends as well."""
-        start, width = after + 1, _WINDOW
-        if not folder.exists:
-            return
-        while not folder.uidnext or start < folder.uidnext:
-            end = min(start + width, folder.uidnext) - 1 if folder.uidnext else 0
-            uids = self._search(f"{start}:{end or '*'}")
-            # `n:*` gives the last mail even when its UID is below n (RFC 3501, 6.4.8)
-            uids = sorted({uid for uid in uids if uid >= start and (not end or uid <= end)})
-            if end:
-                yield uids, end
-                width = width * 2 if len(uids) < _WINDOW // 4 else _WINDOW
-                start = end + 1
-            else:
-                if uids:
-                    yield uids, uids[-1]
-                return
-
-    def _search(self, uids: str) -> list[int]:
+    def search(self, uids: str) -> list[int]:
+        """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them."""
         with self._told():
             return [int(uid) for uid in self._client.search(["UID", uids])]
 
-    def _batches(self, folder: Folder, uids: list[int], upto: int) -> Iterator[Batch]:
-        headings, missing = self._headings(folder, uids)
-        mails: list[Mail] = list(missing)
-        wanted: list[_Heading] = []
-        for heading in headings:
-            worth = Worth.BODY if self._settings.read_all else self._worth(heading)
-            if worth is Worth.BODY:
-                wanted.append(heading)
-            elif worth is Worth.HEADER:
-                mails.append(self._mail(folder, heading, heading.raw))
-        told = 0
-        for some in _portions(wanted):
-            last = some[-1].uid
-            bodies = self._bodies(folder, some)
-            ready = sorted([m for m in mails if _uid(m) <= last] + bodies, key=_uid)
-            mails = [m for m in mails if _uid(m) > last]
-            reached = sum(uid <= last for uid in uids)
-            yield Batch(tuple(ready), last, reached - told)
-            told = reached
-        if mails or told < len(uids) or not wanted or wanted[-1].uid < upto:
-            yield Batch(tuple(mails), upto, len(uids) - told)
+    def fetch(self, uids: list[int], items: list[str]) -> dict[int, dict[bytes, Any]]:
+        """Fetch items by explicit UIDs: for ranges imapclient raises after the server did its work.
 
-    def _headings(self, folder: Folder, uids: list[int]) -> tuple[list[_Heading], list[Mail]]:
-        found = self._fetch(uids, ["RFC822.SIZE", "INTERNALDATE", _HEADER_ITEM])
-        headings = {
-            uid: _Heading(uid, _number(item, b"RFC822.SIZE"), item.get(b"INTERNALDATE"), raw)
-            for uid, item in found.items()
-            if (raw := _content(item, b"BODY[HEADER")) is not None
-        }
-        missing = self._without_data(folder, [uid for uid in uids if uid not in headings], all_of=len(uids))
-        return [headings[uid] for uid in uids if uid in headings], missing
-
-    def _bodies(self, folder: Folder, headings: list[_Heading]) -> list[Mail]:
-        bodies: dict[int, bytes] = {}
-        for item_name, some in (
-            (_BODY_ITEM, [h.uid for h in headings if h.size <= LIMITS.size]),
-            (_CUT_BODY_ITEM, [h.uid for h in headings if h.size > LIMITS.size]),
-        ):
-            for uid, item in self._fetch(some, [item_name]).items():
-                raw = _content(item, b"BODY[]")
-                if raw is not None:
-                    bodies[uid] = raw
-        missing = self._without_data(folder, [h.uid for h in headings if h.uid not in bodies], all_of=len(headings))
-        return [self._mail(folder, h, bodies[h.uid]) for h in headings if h.uid in bodies] + missing
-
-    def _without_data(self, folder: Folder, uids: list[int], all_of: int) -> list[Mail]:
-        """Deal with mails that the server gave no data of: gone meanwhile, or there and unreadable.
-
-        Servers have answered OK without any data (Exchange, when its store is away): then nothing is taken
-        for read, and a later round tries again.
+        What the server does not give of a mail is missing in the answer.
         """
-        if not uids:
-            return []
-        there = set(self._search(",".join(map(str, uids)))) & set(uids)
-        if there and len(uids) == all_of and all_of > 1:
-            raise MailboxUnreachableError(
-                f"{self._where} answered without data in folder {folder.name!r}: try again later"
-            )
-        return [
-            Mail(
-                b"",
-                Place(self._settings.account, folder.name, folder.uidvalidity, uid),
-                None,
-                0,
-                "the server gives no data of it",
-            )
-            for uid in sorted(there)
-        ]
-
-    def _fetch(self, uids: list[int], items: list[str]) -> dict[int, dict[bytes, Any]]:
-        """Fetch by explicit UIDs: for ranges imapclient raises after the server did its work."""
         if not uids:
             return {}
         with self._told():
             answer: dict[int, dict[bytes, Any]] = self._client.fetch(uids, items)
             return answer
-
-    def _worth(self, heading: _Heading) -> Worth:
-        return verdict.worth_reading(letter.heading(heading.raw), self._settings.trust)
-
-    def _mail(self, folder: Folder, heading: _Heading, raw: bytes) -> Mail:
-        place = Place(self._settings.account, folder.name, folder.uidvalidity, heading.uid)
-        return Mail(raw, place, heading.received_at, heading.size or len(raw))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -347,36 +208,10 @@ class ImapMailbox:
             raise kind(f"{where} refused ({_words(error)})") from error
 
 
-def _portions(headings: list[_Heading]) -> Iterator[list[_Heading]]:
-    """Cut into portions by count and bytes; a mail over the cap counts as the cap."""
-    portion: list[_Heading] = []
-    size = 0
-    for heading in headings:
-        cost = min(heading.size, LIMITS.size)
-        if portion and (len(portion) >= _BODIES or size + cost > _BODY_BYTES):
-            yield portion
-            portion, size = [], 0
-        portion.append(heading)
-        size += cost
-    if portion:
-        yield portion
-
-
-def _content(item: dict[bytes, Any], begins: bytes) -> bytes | None:
-    """Find a section's bytes; servers write its name back in their own spelling, with `<0>` after a partial fetch."""
-    for key, value in item.items():
-        if key.upper().startswith(begins) and isinstance(value, bytes):
-            return value
-    return None
-
-
-def _number(item: dict[bytes, Any], key: bytes) -> int:
-    value = item.get(key)
+def number(answer: dict[bytes, Any], key: bytes) -> int:
+    """Give a number of an answer, 0 when it was not told."""
+    value = answer.get(key)
     return value if isinstance(value, int) else 0
-
-
-def _uid(mail: Mail) -> int:
-    return mail.place.uid or 0
 
 
 def _words(error: Exception) -> str:

@@ -9,23 +9,21 @@ one order id, read from the letter itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
 from nosend.model import Kind, Letter, Sender, Trial, Trust, Verdict
 from nosend.verdict import sender, wording
+from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, worth_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MARKER = "X-Space-Notification-Type"
-OPTED_OUT = "BUYER_OPTED_OUT_BSM_MESSAGES"
+__all__ = ["DECIDING_FIELDS", "JUDGES", "MARKER", "OPTED_OUT", "Worth", "judge", "one_line", "worth_reading"]
+
 _MARKETPLACE = "X-Marketplace-ID"
 _VERSION = 1  # of the judges below; a pack has its own
 
-# The header fields that decide whether a mail is worth its body.
-DECIDING_FIELDS = ("From", "Subject", MARKER)
 # Amazon's addresses that send a seller what the seller wrote: anything may be quoted there.
 _ECHOES = ("donotreply@", "do-not-reply@")
 
@@ -58,35 +56,6 @@ def judge(letter: Letter, trust: Trust | None = None) -> Verdict:
     if isinstance(finding, Verdict):
         return replace(finding, trials=(*trials, *finding.trials))
     return replace(_conclude(letter, trust, finding), trials=tuple(trials))
-
-
-class Worth(StrEnum):
-    """How much of a mail has to be read to judge it."""
-
-    BODY = "body"
-    HEADER = "header"  # the header alone settles it, and it belongs in the ledger
-    NOTHING = "nothing"  # nobody would ask about it
-
-
-def worth_reading(heading: Letter, trust: Trust) -> Worth:
-    """Tell by the DECIDING_FIELDS alone how much of a mail has to be read.
-
-    The body matters of Amazon's mails, look-alikes of Amazon, trusted forwarders', anything with the marker;
-    of strangers' mails only if the subject begins like a forward or names a delivery failure. Another marker,
-    or a buyer's address, settles it without the body.
-    """
-    markers = heading.header(MARKER)
-    from_amazon = sender.who(heading, trust) is Sender.AMAZON
-    from_buyer = identifiers.is_buyer_address(sender.address(heading))
-    if (markers and OPTED_OUT not in markers) or from_buyer:
-        return Worth.HEADER if from_amazon or from_buyer else Worth.NOTHING
-    if markers or sender.who(heading, trust) is not Sender.OTHER:
-        return Worth.BODY
-    if any("amazon" in value.lower() for value in heading.header("from")):
-        return Worth.BODY  # look-alikes, two addresses: worth a suspect, if the text is a notice
-    subject = heading.subject.casefold().lstrip()
-    prefixed = any(subject.startswith(pack.forward_prefixes) for pack in wording.packs())
-    return Worth.BODY if prefixed or _is_failure(heading.subject) else Worth.NOTHING
 
 
 # The judges, from the firmest to the last resort.
@@ -143,7 +112,7 @@ def _known_other_cause(letter: Letter, trust: Trust) -> Finding | None:
 
 def _failure_subject(letter: Letter, trust: Trust) -> Finding | None:
     """See a delivery failure that Amazon tells in words no pack knows: it must reach a person."""
-    if sender.who(letter, trust) is Sender.AMAZON and _is_failure(letter.subject):
+    if sender.who(letter, trust) is Sender.AMAZON and wording.tells_failure(letter.subject):
         return Finding(Kind.SUSPECT, "failure-subject", f"Subject: {letter.subject}", orders=_own_orders(letter))
     return None
 
@@ -264,11 +233,6 @@ def _marketplace(letter: Letter, aliases: tuple[str, ...]) -> str | None:
     told = [code for value in letter.header(_MARKETPLACE) if (code := identifiers.marketplace_of_id(value))]
     told += [code for address in aliases if (code := identifiers.marketplace_of_alias(address))]
     return told[0] if told else identifiers.marketplace_of_links(letter.links)
-
-
-def _is_failure(subject: str) -> bool:
-    text = wording.normal(subject)
-    return any(words in text for pack in wording.packs() for words in pack.failure_subjects)
 
 
 def _why(matched: str, doubts: tuple[str, ...]) -> str:

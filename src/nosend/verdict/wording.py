@@ -108,6 +108,12 @@ def find(wordings: tuple[Wording, ...], paragraphs: tuple[str, ...]) -> tuple[Ma
     return tuple(found)
 
 
+def tells_failure(subject: str) -> bool:
+    """Tell whether a subject names a delivery failure, in any language of the packs."""
+    text = normal(subject)
+    return any(words in text for pack in packs() for words in pack.failure_subjects)
+
+
 def _comparable(text: str) -> str:
     return normal(replace_order_ids(plain(text).replace(ORDER, ""), ORDER))
 

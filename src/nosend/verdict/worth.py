@@ -1,0 +1,47 @@
+"""How much of a mail has to be read: what the header alone can tell."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from nosend import identifiers
+from nosend.model import Sender
+from nosend.verdict import sender, wording
+
+if TYPE_CHECKING:
+    from nosend.model import Letter, Trust
+
+# Amazon's machine-readable marker, read in a notice of amazon.it of September 2026
+MARKER = "X-Space-Notification-Type"
+OPTED_OUT = "BUYER_OPTED_OUT_BSM_MESSAGES"
+DECIDING_FIELDS = ("From", "Subject", MARKER)
+
+
+class Worth(StrEnum):
+    """How much of a mail has to be read to judge it."""
+
+    BODY = "body"
+    HEADER = "header"  # the header alone settles it, and it belongs in the ledger
+    NOTHING = "nothing"  # nobody would ask about it
+
+
+def worth_reading(heading: Letter, trust: Trust) -> Worth:
+    """Tell by the DECIDING_FIELDS alone how much of a mail has to be read.
+
+    The body matters of Amazon's mails, look-alikes of Amazon, trusted forwarders', anything with the marker;
+    of strangers' mails only if the subject begins like a forward or names a delivery failure. Another marker,
+    or a buyer's address, settles it without the body.
+    """
+    markers = heading.header(MARKER)
+    from_amazon = sender.who(heading, trust) is Sender.AMAZON
+    from_buyer = identifiers.is_buyer_address(sender.address(heading))
+    if (markers and OPTED_OUT not in markers) or from_buyer:
+        return Worth.HEADER if from_amazon or from_buyer else Worth.NOTHING
+    if markers or sender.who(heading, trust) is not Sender.OTHER:
+        return Worth.BODY
+    if any("amazon" in value.lower() for value in heading.header("from")):
+        return Worth.BODY  # look-alikes, two addresses: worth a suspect, if the text is a notice
+    subject = heading.subject.casefold().lstrip()
+    prefixed = any(subject.startswith(pack.forward_prefixes) for pack in wording.packs())
+    return Worth.BODY if prefixed or wording.tells_failure(heading.subject) else Worth.NOTHING

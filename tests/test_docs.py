@@ -1,0 +1,83 @@
+"""The docs say what is so: every verb, key, column, exit code and trouble stands there, and nothing is stale."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from conftest import ROOT, Shell
+from generate import EXAMPLE, README, readme_with_help
+from nosend import config, errors
+from nosend.cli import nosend as command
+from nosend.store import rows
+
+TEXT = README.read_text(encoding="utf-8")
+
+
+def test_generated_parts_are_not_stale() -> None:
+    assert readme_with_help(TEXT) == TEXT, "make docs"
+    assert config.example() == EXAMPLE.read_text(encoding="utf-8"), "make docs"
+
+
+def test_every_verb_stands_in_the_readme_with_its_help() -> None:
+    for verb in command.commands:
+        assert f"Usage: nosend {verb}" in TEXT
+
+
+def test_every_key_stands_in_the_example_with_its_default() -> None:
+    example = EXAMPLE.read_text(encoding="utf-8")
+    keys = {key.name for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS)}
+    assert keys == set(re.findall(r"^#? ?([a-z_]+) = ", example, re.MULTILINE))
+    uncommented = re.sub(r"^# ([a-z_]+ = )", r"\1", example, flags=re.MULTILINE)
+    told = tomllib.loads(uncommented)
+    (mailbox,) = told.pop("mailbox")
+    for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS):
+        shown = (told | mailbox)[key.name]
+        assert shown == (key.default if key.example is None else key.example)
+
+
+def test_exit_codes_stand_in_help_and_readme(nosend: Shell) -> None:
+    shown = nosend("--help").stdout
+    codes = {
+        one.exit_code for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.NosendError)
+    }
+    for code in codes | {0, 1}:
+        assert re.search(rf"^ +{code}  ", shown, re.MULTILINE)
+        assert re.search(rf"\b{code} ", TEXT)
+
+
+def test_columns_of_the_views_stand_in_the_readme() -> None:
+    assert f"blacklist({', '.join(rows.COLUMNS)})" in TEXT
+    assert "changes(seq, at, action, kind, value, account)" in TEXT
+
+
+# each trouble of the README's table, and the test that shows it
+TROUBLES = {
+    "a mail breaks the parser": "test_a_mail_that_breaks_the_reader_is_set_aside_at_once",
+    "a mail kills the process": "test_a_mail_that_kills_the_process_is_set_aside_and_the_round_goes_on",
+    "an Amazon mail no rule knows, with a delivery-failure subject": "test_mail_is_judged_as_its_json_says",
+    "the connection drops at any byte": "test_a_cut_at_any_byte_of_the_conversation_leaves_what_was_committed",
+    "kill -9 at any line": "test_killed_syncs_end_in_the_same_blacklist",
+    "UIDVALIDITY changes": "test_uidvalidity_change_reads_again_and_doubles_nothing",
+    "another process holds the database": "test_sync_waits_for_another_and_then_says_whose_turn_it_is",
+    "the disk is full": "test_full_disk_leaves_the_old_database_whole",
+    "SIGTERM": "test_sigterm_rolls_the_batch_back_and_ends_with_zero",
+    "wrong password, untrusted certificate, no such folder, wrong configuration": "test_wrong_password",
+}
+
+
+def test_each_trouble_of_the_table_has_a_test() -> None:
+    table = TEXT[TEXT.index("| trouble |") :].partition("\n\n")[0].splitlines()[2:]
+    assert [line.split("|")[1].strip() for line in table] == list(TROUBLES)
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    for name in TROUBLES.values():
+        assert f"def {name}(" in tests
+
+
+def test_rooms_of_contributing_are_the_rooms_of_the_house() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {
+        room.rstrip("/") for room in re.findall(r"`([a-z]+/?)`", table[table.index("| room |") :].partition("\n\n")[0])
+    }
+    house = {path.stem for path in (ROOT / "src/nosend").iterdir() if path.suffix in {".py", ""}}
+    assert house - named == {"__init__", "__main__", "__pycache__", "py", "demo"} & house
