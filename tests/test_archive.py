@@ -132,6 +132,11 @@ def test_line_without_end_needs_no_memory_for_it(tmp_path: Path) -> None:
     assert done.stdout == f"({3 * 1024 * 1024}, {200_000_000 - len(SEPARATOR)}) True\n"
 
 
+def test_device_without_end_is_read_to_the_cap() -> None:
+    (mail,) = read(Path("/dev/zero"))
+    assert mail.raw == bytes(LIMITS.size + 1)
+
+
 # Folders.
 
 

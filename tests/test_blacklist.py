@@ -175,9 +175,9 @@ def _foreign(path: Path) -> None:
     [
         (lambda path: None, "does not exist"),
         (Path.mkdir, "is not a file"),
-        (lambda path: path.write_bytes(b""), "cannot be read"),
-        (lambda path: path.write_bytes(b"no database, but a long text " * 100), "cannot be read"),
-        (_foreign, "cannot be read"),
+        (lambda path: path.write_bytes(b""), "is not nosend's"),
+        (lambda path: path.write_bytes(b"no database, but a long text " * 100), "is no SQLite database"),
+        (_foreign, "is not nosend's"),
     ],
     ids=["missing", "folder", "empty", "garbage", "another program's"],
 )
@@ -197,7 +197,7 @@ def test_list_that_is_damaged_later_is_refused_as_well(path: Path, blacklist: no
     db.close()
     asks = (blacklist.check, blacklist.__contains__, lambda _: list(blacklist), lambda _: len(blacklist))
     for ask in asks:
-        with pytest.raises(StoreRefusedError, match="cannot be read"):
+        with pytest.raises(StoreRefusedError, match="is not nosend's"):
             ask(order(3))
 
 

@@ -394,17 +394,16 @@ def _python(code: str, *words: object, **options) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], env=env, text=True, **pipes, **options)
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_processes_may_make_the_same_database_at_once(path: Path, number: int) -> None:
-    makers = [_python(_MAKE, path, number) for number in range(8)]
+def test_processes_may_make_the_same_database_at_once(path: Path) -> None:
+    makers = [_python(_MAKE, path, number) for number in range(6)]
     for maker in makers:
         assert maker.stdout.readline() == "ready\n"
     for maker in makers:
         maker.stdin.close()
         maker.stdin = None
     troubles = [maker.communicate()[1] for maker in makers]
-    assert troubles == [""] * 8
-    assert rows(path, "SELECT value FROM blacklist ORDER BY 1") == [(order(n),) for n in range(8)]
+    assert troubles == [""] * 6
+    assert rows(path, "SELECT value FROM blacklist ORDER BY 1") == [(order(n),) for n in range(6)]
 
 
 _RECORD_ALL = """
@@ -448,7 +447,7 @@ def test_full_disk_leaves_the_old_data_whole(path: Path) -> None:
     record(path, judged(1))
     before = dump(path)
     said, trouble = _python(_FULL, path).communicate()
-    assert said.startswith(f"database {str(path)!r} cannot be written (")
+    assert said.startswith(f"database {str(path)!r} cannot be used (")
     assert said.endswith("nothing was half-written; is the disk full?\n")
     assert trouble == ""
     assert dump(path) == before

@@ -6,10 +6,10 @@ The map of the house; a mail travels down this list, and imports only ever point
     letter                       mail bytes -> Letter                 (pure, never raises)
     verdict                      Letter -> Verdict                    (pure, never raises)
     standing, permission         events -> entry; entry -> may this message be sent?  (pure)
+    config                       TOML -> settings
     mailbox                      IMAP, .eml, mbox, Maildir -> Mail
     store                        the SQLite file: ledger (writes), blacklist (reads)
     export                       the blacklist as csv, json, jsonl, txt; files replaced whole
-    config                       TOML -> settings
     service                      the route from a mailbox to the list: sync() and scan()
     cli                          one small function a verb; the only place that prints
 

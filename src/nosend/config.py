@@ -7,7 +7,6 @@ Each key stands once, in the tables below, with its type, default and explanatio
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import tomllib
 from dataclasses import dataclass
@@ -19,25 +18,53 @@ from nosend.errors import ConfigError
 from nosend.model import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 TLS = ("implicit", "starttls", "none")
 SECRETS = ("password_env", "password_file", "password_command", "password")
 
 
 class Key(NamedTuple):
-    """One key of the configuration. `example` is what the example file shows when there is no default."""
+    """One key of the configuration. `example` is what the example file shows when there is no default.
+
+    `wrong` says what is wrong with a value of the right type, "" if nothing is.
+    """
 
     name: str
     type: type
     default: Any
     help: str
     example: Any = None
+    wrong: Callable[[Any], str] = lambda _: ""
+
+
+def _empty(value: str) -> str:
+    return "" if value.strip() else "is empty"
+
+
+def _no_choice(value: str) -> str:
+    return "" if value in TLS else f"must be one of {', '.join(TLS)}"
+
+
+def _no_port(value: int) -> str:
+    return "" if 0 <= value <= 65535 else "must be between 1 and 65535"
+
+
+def _no_timeout(value: int) -> str:
+    return "" if 1 <= value <= 3600 else "must be between 1 and 3600 seconds"
+
+
+def _no_folders(value: list[str]) -> str:
+    return "" if value and all(value) else 'must name at least one folder, like ["INBOX"]'
+
+
+def _no_forwarders(value: list[str]) -> str:
+    wrong = [one for one in value if not re.fullmatch(r"([^@\s]+@)?[^@\s]+\.[^@\s]+", one)]
+    return f"holds what is neither an address nor a domain: {', '.join(map(repr, wrong))}" if wrong else ""
 
 
 _REQUIRED: Any = object()
-
-TOP_KEYS = (Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600"),)
+TOP_KEYS = (Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),)
 MAILBOX_KEYS = (
     Key(
         "account",
@@ -45,17 +72,18 @@ MAILBOX_KEYS = (
         _REQUIRED,
         "your label for the seller account, kept with every entry; one mailbox each",
         "shop-us",
+        _empty,
     ),
-    Key("host", str, _REQUIRED, "the IMAP server; Gmail: imap.gmail.com", "imap.example.com"),
-    Key("port", int, 0, "0: 993 with implicit TLS, else 143"),
-    Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)'),
+    Key("host", str, _REQUIRED, "the IMAP server; Gmail: imap.gmail.com", "imap.example.com", _empty),
+    Key("port", int, 0, "0: 993 with implicit TLS, else 143", wrong=_no_port),
+    Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)', wrong=_no_choice),
     Key("ca_file", str, "", "certificates to trust instead of the system's, for a server with its own CA"),
-    Key("username", str, _REQUIRED, "the log-in name", "orders@example.com"),
+    Key("username", str, _REQUIRED, "the log-in name", "orders@example.com", _empty),
     Key("password_env", str, "", "the environment variable that holds the password", "NOSEND_PASSWORD"),
     Key("password_file", str, "", "or a file that only you can read; its first line is the password"),
     Key("password_command", list, [], 'or a command that prints it, as a list: ["pass", "show", "imap"]'),
     Key("password", str, "", "or the password itself, if nobody else can read this file"),
-    Key("folders", list, ["INBOX"], "folders to read, by their exact names"),
+    Key("folders", list, ["INBOX"], "folders to read, by their exact names", wrong=_no_folders),
     Key(
         "read_all",
         bool,
@@ -63,8 +91,14 @@ MAILBOX_KEYS = (
         "read every mail whole, not only those that look like Amazon's or a forward;\n"
         "# for a folder that only receives notices",
     ),
-    Key("trusted_forwarders", list, [], "addresses or domains whose forwards of notices are believed"),
-    Key("timeout", int, 60, "seconds to wait for the server at each step"),
+    Key(
+        "trusted_forwarders",
+        list,
+        [],
+        "addresses or domains whose forwards of notices are believed",
+        wrong=_no_forwarders,
+    ),
+    Key("timeout", int, 60, "seconds to wait for the server at each step", wrong=_no_timeout),
 )
 
 
@@ -139,12 +173,14 @@ def load(path: Path) -> Settings:
         raise ConfigError(f"configuration {str(path)!r} is not TOML: {error}") from error
     problems: list[str] = []
     top = _checked({k: v for k, v in table.items() if k != "mailbox"}, TOP_KEYS, "", problems)
-    mailboxes = table.get("mailbox", [])
-    if not isinstance(mailboxes, list) or not all(isinstance(one, dict) for one in mailboxes):
+    tables = table.get("mailbox", [])
+    if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
         problems.append("mailbox: write [[mailbox]], with two brackets")
-        mailboxes = []
-    checked = [_mailbox(one, f"mailbox {n}: ", path, problems) for n, one in enumerate(mailboxes, 1)]
-    accounts = [one["account"] for one in checked]
+        tables = []
+    boxes = [_checked(one, MAILBOX_KEYS, f"mailbox {n}: ", problems) for n, one in enumerate(tables, 1)]
+    for n, box in enumerate(boxes, 1):
+        problems += [f"mailbox {n}: {problem}" for problem in _contradictions(box, path)]
+    accounts = [box.get("account") for box in boxes]
     problems += [
         f"account {name!r} is used by {accounts.count(name)} mailboxes: give each its own label"
         for name in dict.fromkeys(accounts)
@@ -152,38 +188,40 @@ def load(path: Path) -> Settings:
     ]
     if problems:
         raise ConfigError(*(f"{path}: {problem}" for problem in problems))
-    return Settings(
-        path=path,
-        database=path.parent / Path(top["database"]).expanduser(),
-        mailboxes=tuple(Mailbox(**one) for one in checked),
-    )
+    database = path.parent / Path(top["database"]).expanduser()
+    return Settings(path, database, tuple(_mailbox(box, path) for box in boxes))
 
 
 def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems: list[str]) -> dict[str, Any]:
+    """Give the values of the keys, defaults filled in. What is wrong is told, once, and left out."""
     names = [key.name for key in keys]
     for name in sorted(table.keys() - set(names)):
         near = get_close_matches(name, names, 1)
-        problems.append(
-            f"{where}unknown key {name!r}"
-            + (f": did you mean {near[0]!r}?" if near else f": known are {', '.join(names)}")
-        )
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+        problems.append(f"{where}unknown key {name!r}: {hint}")
     values: dict[str, Any] = {}
     for key in keys:
         value = table.get(key.name, key.default)
-        fits = type(value) is key.type
         if value is _REQUIRED:
             problems.append(f"{where}{key.name} is missing: {key.help}")
-            value = ""
-        elif not fits:
-            problems.append(f"{where}{key.name} = {_shown(key, value)} must be {_TYPE_WORDS[key.type]}")
-            value = key.type()
-        elif key.type is list and not all(isinstance(one, str) for one in value):
-            problems.append(f"{where}{key.name} = {_shown(key, value)} must be a list of texts")
-            value = []
-        elif key.default is _REQUIRED and not value.strip():
-            problems.append(f"{where}{key.name} is empty: {key.help}")
-        values[key.name] = value
+        elif wrong := _wrong(key, value):
+            shown = "(not shown)" if key.name in SECRETS else repr(value)
+            problems.append(f"{where}{key.name} = {shown} {wrong}")
+        else:
+            values[key.name] = value
     return values
+
+
+def _wrong(key: Key, value: Any) -> str:
+    fits = type(value) is key.type
+    if not fits:
+        return f"must be {_TYPE_WORDS[key.type]}"
+    texts = value if key.type is list else [value]
+    if key.type is list and not all(isinstance(one, str) for one in texts):
+        return "must be a list of texts"
+    if not all(one.isprintable() for one in texts if isinstance(one, str)):
+        return "contains a line break or another character that cannot be printed"
+    return key.wrong(value)
 
 
 _TYPE_WORDS = {
@@ -194,46 +232,32 @@ _TYPE_WORDS = {
 }
 
 
-def _shown(key: Key, value: Any) -> str:
-    return "(not shown)" if key.name in SECRETS else repr(value)
+def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
+    """Say what is wrong between the keys of a mailbox; keys that are wrong themselves are missing in it."""
+    problems = []
+    host = box.get("host", "")
+    if box.get("tls") == "none" and host and not _is_loopback(host):
+        problems.append(f'tls = "none" sends the password in clear: allowed only to this machine, not to {host!r}')
+    given = [name for name in SECRETS if box.get(name)]
+    if len(given) != 1 and box.keys() >= set(SECRETS):
+        told = f"{' and '.join(given)} are given" if given else "no password"
+        problems.append(f"{told}: give exactly one of {', '.join(SECRETS)}")
+    if box.get("password") and path.stat().st_mode & 0o077:
+        problems.append(f"password stands in a file that others can read: chmod 600 {path}, or use password_env")
+    return problems
 
 
-def _mailbox(table: dict[str, Any], where: str, path: Path, problems: list[str]) -> dict[str, Any]:
-    values = _checked(table, MAILBOX_KEYS, where, problems)
-    if values["tls"] not in TLS:
-        problems.append(f"{where}tls = {values['tls']!r} must be one of {', '.join(TLS)}")
-    elif values["tls"] == "none" and values["host"] and not _is_loopback(values["host"]):
-        problems.append(
-            f'{where}tls = "none" sends the password in clear: allowed only to this machine, not to {values["host"]!r}'
-        )
-    if not 0 <= values["port"] <= 65535:
-        problems.append(f"{where}port = {values['port']} must be between 1 and 65535")
-    if not 1 <= values["timeout"] <= 3600:
-        problems.append(f"{where}timeout = {values['timeout']} must be between 1 and 3600 seconds")
-    given = [name for name in SECRETS if values[name]]
-    if len(given) != 1:
-        told = f"{' and '.join(given)} are both given" if given else "no password"
-        problems.append(f"{where}{told}: give exactly one of {', '.join(SECRETS)}")
-    if values["password"] and path.exists() and path.stat().st_mode & 0o077:
-        problems.append(f"{where}password stands in a file that others can read: chmod 600 {path}, or use password_env")
-    if not values["folders"] or not all(values["folders"]):
-        problems.append(f'{where}folders is empty: name at least one, like ["INBOX"]')
-    problems += [
-        f"{where}{name} = {values[name]!r} contains a line break"
-        for name in ("account", "host", "username")
-        if re.search(r"[\r\n\x00]", values[name])
-    ]
-    wrong = [one for one in values["trusted_forwarders"] if not re.fullmatch(r"([^@\s]+@)?[^@\s]+\.[^@\s]+", one)]
-    problems += [f"{where}trusted_forwarders: {one!r} is neither an address nor a domain" for one in wrong]
-    forwarders = values.pop("trusted_forwarders")
-    return values | {
-        "port": values["port"] or (993 if values["tls"] == "implicit" else 143),
-        "ca_file": _path(path, values["ca_file"]),
-        "password_file": _path(path, values["password_file"]),
-        "password_command": tuple(values["password_command"]),
-        "folders": tuple(dict.fromkeys(values["folders"])),
+def _mailbox(box: dict[str, Any], path: Path) -> Mailbox:
+    forwarders = box.pop("trusted_forwarders")
+    converted = {
+        "port": box["port"] or (993 if box["tls"] == "implicit" else 143),
+        "ca_file": _path(path, box["ca_file"]),
+        "password_file": _path(path, box["password_file"]),
+        "password_command": tuple(box["password_command"]),
+        "folders": tuple(dict.fromkeys(box["folders"])),
         "trust": Trust(frozenset(one.lower() for one in forwarders)),
     }
+    return Mailbox(**(box | converted))
 
 
 def _path(beside: Path, name: str) -> Path | None:
@@ -275,8 +299,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def environment() -> Mapping[str, str]:
-    """Give the environment; the one place that reads it."""
-    return os.environ

@@ -93,6 +93,11 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text.translate(INVISIBLE).translate(_PLAIN)).translate(_PLAIN)
 
 
+def one_line(text: str) -> str:
+    """Write a text on one line of printable characters, 500 at most: a hostile mail's may end up on a terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text[:5_000]).split())[:500]
+
+
 def order_ids(text: str) -> tuple[str, ...]:
     """Find the distinct order ids in a text, normalised, in the order they stand there."""
     return tuple(dict.fromkeys(_ORDER.findall(plain(text))))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nosend import letter, verdict
+from nosend import identifiers, letter, verdict
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.letter import header
 from nosend.mailbox import archive, login
@@ -147,7 +148,8 @@ def scan(names: Sequence[str], account: str, trust: Trust, store: Store, progres
 
 
 def _absolute(name: str) -> str:
-    return name if name.startswith(archive.STDIN) else str(Path(name).absolute())
+    whole = name if name.startswith(archive.STDIN) else Path(name).absolute()
+    return os.fsencode(whole).decode("utf-8", "backslashreplace")  # file names are bytes
 
 
 def judge(mail: Mail, trust: Trust) -> Judged:
@@ -174,8 +176,8 @@ def _judged(mail: Mail, read: Letter, found: Verdict | None, trouble: str = "") 
         mail=mail,
         sha256=digest,
         key=ids[0][:500] if len(ids) == 1 else f"sha256:{digest}",
-        sender=verdict.one_line(header.decode(", ".join(read.header("from"))))[:200],
-        subject=verdict.one_line(read.subject)[:200],
+        sender=identifiers.one_line(header.decode(", ".join(read.header("from"))))[:200],
+        subject=identifiers.one_line(read.subject)[:200],
         written_at=_written_at(read, mail.received_at),
         verdict=found,
         trouble=trouble,

@@ -16,8 +16,8 @@ def keys(event: Event) -> tuple[tuple[str, str], ...]:
 def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
     """Give the entry of `key` after an event; `entry` is what stood before, or None.
 
-    Several notices for one order are one entry with a count. The order of events does not matter but for
-    `listed_at`: an entry dates from its earliest notice and tells that one's reason.
+    Several notices for one order are one entry with a count. An entry dates from its earliest notice and tells
+    that one's reason, whatever order they are read in; of two of the same second the first read speaks.
     """
     if entry is None:
         return Entry(

@@ -10,6 +10,7 @@ import io
 import logging
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -25,10 +26,25 @@ Exit codes:
   2   wrong usage or configuration
   70  a fault of nosend
   75  try again later (mailbox or database not reachable)
+  130, 141  stopped by Ctrl-C; the reader of the output has gone
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _ReaderGoneError(Exception):
+    """Whoever read our output has had enough; click would end with 1, which says "must not be sent"."""
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+
+
+@click.group(
+    cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--config",
     "config_file",
@@ -70,7 +86,7 @@ def main() -> int:
     except click.Abort:
         tell("stopped")
         return 130
-    except BrokenPipeError:  # `nosend list | head`
+    except (_ReaderGoneError, BrokenPipeError):  # `nosend list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:

@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from nosend.cli.terminal import Bar, Session, database_option, tell
 from nosend.errors import ConfigError, DestinationError
+from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
     from nosend.model import Judged
@@ -28,8 +30,13 @@ def init(file: str) -> None:
     from nosend import config  # noqa: PLC0415 - each verb loads what it needs
 
     try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(config.example())
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(config.example())
+        except BaseException:
+            Path(file).unlink()  # half of it would keep the next `init` from writing it
+            raise
     except FileExistsError:
         raise ConfigError(f"{file!r} exists already and stays as it is: name another file, or edit it") from None
     except FileNotFoundError:
@@ -102,7 +109,7 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
 
     settings = session.settings_or_none if database else session.settings
     known = [mailbox.account for mailbox in settings.mailboxes] if settings else []
-    if account is None and len(known) != 1:
+    if not account and len(known) != 1:
         raise ConfigError(
             f"--account is needed: which seller account are these mails of? Configured: {', '.join(known) or 'none'}"
         )
@@ -156,7 +163,7 @@ def _as_text(judged: Judged) -> str:
     told = json.loads(_as_json(judged))
     path, verdict = told.pop("path"), told.pop("verdict")
     told["orders"] = ", ".join(told["orders"])
-    lines = [f"{path}: {click.style(verdict, fg=_COLOURS.get(verdict), bold=True)}"]
+    lines = [f"{one_line(path)}: {click.style(verdict, fg=_COLOURS.get(verdict), bold=True)}"]
     lines += [f"  {name:12} {value}" for name, value in told.items() if value]
     if judged.verdict:
         lines += [

@@ -12,6 +12,7 @@ import click
 
 from nosend import permission
 from nosend.cli.terminal import Session, database_option, tell
+from nosend.identifiers import one_line
 from nosend.store import rows
 from nosend.store.blacklist import Blacklist
 
@@ -85,10 +86,8 @@ def list_(session: Session, kind: str, database: str | None) -> None:
         empty = True
         for entry in _of_kind(blacklist, kind):
             empty = False
-            since = f"{entry.opted_out_at:%Y-%m-%d}"
-            click.echo(
-                f"{entry.kind:6}{entry.value:48}{entry.account:16}{entry.marketplace or '-':4}{since}{entry.notices:5}"
-            )
+            account, since = f"{entry.account:15} {entry.marketplace or '-':3}", f"{entry.opted_out_at:%Y-%m-%d}"
+            click.echo(f"{entry.kind:5} {entry.value:45} {account} {since} {entry.notices:4}")
     if empty:
         tell("nothing is listed")
 
@@ -108,7 +107,7 @@ def show(session: Session, key: str, database: str | None) -> None:
         click.echo(f"\n  {notice.opted_out_at} {notice.source} for {notice.account}: {about}")
         click.echo(f"    {notice.why}\n    recorded {notice.recorded_at}")
         for place in notice.places:
-            click.echo(f"    in {place}")
+            click.echo(f"    in {one_line(place)}")
 
 
 @click.command()
@@ -179,7 +178,7 @@ def review(session: Session, database: str | None) -> None:
         for mail in overview.waiting():
             empty = False
             place = mail.folder if mail.uid is None else f"{mail.folder} UID {mail.uid}"
-            found = f"{mail.id} {mail.verdict} {mail.written_at or '-'} {mail.account} [{place}]"
+            found = f"{mail.id} {mail.verdict} {mail.written_at or '-'} {mail.account} [{one_line(place)}]"
             click.echo(f"{found} {mail.sender}: {mail.subject} | {mail.why}")
     if empty:
         tell("nothing waits")

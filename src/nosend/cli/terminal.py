@@ -62,7 +62,8 @@ def database_option(verb: Verb) -> Verb:
 def tell(*lines: str) -> None:
     """Say something to the person at stderr."""
     for line in lines:
-        click.echo(f"{click.style('nosend', bold=True)}: {line}", err=True)
+        colour = False if os.environ.get("NO_COLOR") else None
+        click.echo(f"{click.style('nosend', bold=True)}: {line}", err=True, color=colour)
 
 
 class Bar:

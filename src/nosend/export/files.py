@@ -21,13 +21,12 @@ def replace(path: Path, pieces: Iterable[str]) -> None:
     A new file gets mode 0600, an old one keeps its mode and owner. Raises DestinationError when it cannot be
     written; the old file is untouched then. A pipe or device is written to as it is.
     """
-    target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file() and not target.is_dir():
-            with target.open("w", encoding="utf-8", newline="") as stream:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("w", encoding="utf-8", newline="") as stream:
                 stream.writelines(pieces)
             return
-        _replace(target, pieces)
+        _replace(Path(os.path.realpath(path)), pieces)
     except OSError as error:
         raise DestinationError(
             f"{str(path)!r} cannot be written ({error.strerror}): what stood there is untouched"

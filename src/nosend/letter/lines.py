@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from nosend.identifiers import INVISIBLE
+
 _QUOTE = re.compile(r"(?:>[ ]?)+")
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
 CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"  # scripts that are written without spaces, as a character class
@@ -27,7 +29,7 @@ def from_plain(text: str, *, flowed: bool = False, delsp: bool = False) -> list[
     """Read text/plain: `>` quotes, blank lines as paragraph ends, format=flowed with DelSp (RFC 3676)."""
     lines: list[Line] = []
     opens, open_flow = True, False
-    for raw in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+    for raw in text.translate(INVISIBLE).replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         mark = _QUOTE.match(raw)
         depth = min(mark[0].count(">"), _DEEPEST) if mark else 0
         body = raw[mark.end() :] if mark else raw

@@ -5,7 +5,9 @@ Files are only read. An mbox is read as a stream, so that its size does not matt
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -36,7 +38,7 @@ def files(paths: tuple[str, ...]) -> list[str]:
             found.append(name)
         elif path.is_dir():
             inside = sorted(str(one) for one in path.rglob("*") if one.is_file() and _is_mail_file(one))
-            if not inside:
+            if not inside and not (path / "cur").is_dir():
                 raise ConfigError(f"{name!r} holds no mail: neither a Maildir (cur, new) nor .eml or .mbox files")
             found += inside
         else:
@@ -69,7 +71,8 @@ def _stream(stream: BinaryIO, name: str, account: str) -> Iterator[Mail]:
     beginning = stream.read(len(_MBOX))
     if beginning != _MBOX:
         kept = beginning + stream.read(LIMITS.size + 1 - len(beginning))
-        yield _mail([kept], len(kept), name, account)
+        told = os.fstat(stream.fileno())
+        yield _mail([kept], told.st_size if stat.S_ISREG(told.st_mode) else len(kept), name, account)
         return
     stream.readline(_LINE)  # the rest of the first "From " line
     for number, (kept_lines, size) in enumerate(_mbox(stream), 1):
@@ -77,22 +80,20 @@ def _stream(stream: BinaryIO, name: str, account: str) -> Iterator[Mail]:
 
 
 def _mbox(stream: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
-    """Part an mbox at its "From " lines after an empty line, or at its beginning."""
+    """Part an mbox at its "From " lines after an empty line; that line, and one at the end, are no part of a mail."""
     lines: list[bytes] = []
-    size = kept = 0
-    after_blank = False
+    size = 0
+    blank = b""
     while line := stream.readline(_LINE):
-        if after_blank and line.startswith(_MBOX):
+        if blank and line.startswith(_MBOX):
             yield lines, size
-            lines, size, kept, after_blank = [], 0, 0, False
+            lines, size, blank = [], 0, b""
             continue
-        after_blank = not line.strip(b"\r\n")
-        if _QUOTED_FROM.match(line):
-            line = line[1:]
-        size += len(line)
-        if kept <= LIMITS.size:
-            lines.append(line)
-            kept += len(line)
+        unquoted = line[1:] if _QUOTED_FROM.match(line) else line
+        kept, blank = (blank, line) if not line.strip(b"\r\n") else (blank + unquoted, b"")
+        if size <= LIMITS.size:
+            lines.append(kept)
+        size += len(kept)
     yield lines, size
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from nosend import identifiers, permission
-from nosend.errors import StoreRefusedError, StoreUnavailableError
+from nosend.errors import StoreRefusedError
 from nosend.store import rows
+from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,11 +34,9 @@ class Blacklist:
         if not self._path.is_file():
             what = "is not a file" if self._path.exists() else "does not exist"
             raise StoreRefusedError(f"database {str(path)!r} {what}: name the file that `nosend sync` writes")
-        try:
+        with in_words(self._path):
             self._db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
             self._db.execute("SELECT 1 FROM blacklist LIMIT 1")
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error
 
     def check(self, key: str, purpose: str | None = None) -> permission.Decision:
         """Decide whether a message may be sent about this order or to this buyer.
@@ -60,13 +59,9 @@ class Blacklist:
 
     def __contains__(self, key: str) -> bool:
         wanted = identifiers.parse_key(key)
-        try:
-            found = self._db.execute(
-                "SELECT 1 FROM blacklist WHERE value = ? AND kind = ?", (wanted.value, wanted.kind)
-            )
-            return found.fetchone() is not None
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error
+        query = "SELECT 1 FROM blacklist WHERE value = ? AND kind = ?"
+        with in_words(self._path):
+            return self._db.execute(query, (wanted.value, wanted.kind)).fetchone() is not None
 
     def __iter__(self) -> Iterator[Entry]:
         """Go through all entries, ordered by value, kind and account."""
@@ -77,10 +72,8 @@ class Blacklist:
 
     def counts(self) -> dict[str, int]:
         """Count the entries of each kind."""
-        try:
+        with in_words(self._path):
             found = self._db.execute("SELECT kind, count(*) FROM blacklist GROUP BY kind").fetchall()
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error
         return {"order": 0, "buyer": 0, **dict(found)}
 
     def close(self) -> None:
@@ -96,16 +89,5 @@ class Blacklist:
         self.close()
 
     def _entries(self, clause: str, values: tuple[str, ...]) -> Iterator[Entry]:
-        try:
+        with in_words(self._path):
             yield from map(rows.entry, self._db.execute(f"SELECT {_COLUMNS} FROM blacklist {clause}", values))
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error
-
-    def _trouble(self, error: sqlite3.Error) -> StoreRefusedError | StoreUnavailableError:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            return StoreUnavailableError(f"database {str(self._path)!r} is held by another process: try again later")
-        return StoreRefusedError(
-            f"database {str(self._path)!r} cannot be read ({text}): name the file that `nosend sync` writes, "
-            "in a folder that this user may write to (SQLite's WAL needs it)"
-        )

@@ -1,16 +1,18 @@
-"""The database file: made, opened, brought up to date, and what its troubles mean for the user."""
+"""The database file: made, opened, brought up to date; its transactions."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
 from nosend.errors import StoreRefusedError, StoreUnavailableError
 from nosend.store.schema import migrations
+from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     process holds it for longer than ten seconds or the disk is full.
     """
     _make(path)
-    with troubles(path):
+    with in_words(path):
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             _prepare(path, connection)
@@ -55,19 +57,36 @@ def _make(path: Path) -> None:
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     database = Database(connection)
+    connection.execute("BEGIN")  # both look-ups see the same moment: another process may be making the tables
     known = {migration.name for migration in migrations.pending(Database(memory=True))}
     applied = {migration.name for migration in migrations.applied(database)}
-    if not applied and database.table_names():
+    foreign = not applied and database.table_names()
+    connection.execute("COMMIT")
+    if foreign:
         raise StoreRefusedError(f"database {str(path)!r} belongs to another program: name a file of its own")
     if applied - known:
         raise StoreRefusedError(
             f"database {str(path)!r} was written by a newer nosend: upgrade this one (pip install -U nosend)"
         )
-    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     if applied != known:
         with transaction(path, connection):
             migrations.apply(database)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL once; SQLite does not wait by itself while another process writes at that moment."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 @contextlib.contextmanager
@@ -77,7 +96,7 @@ def transaction(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.
     A deferred transaction that reads before it writes fails at once with "database is locked" when another
     connection wrote in between, whatever the timeout.
     """
-    with troubles(path):
+    with in_words(path):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -86,24 +105,3 @@ def transaction(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-
-
-@contextlib.contextmanager
-def troubles(path: Path) -> Iterator[None]:
-    """Say in words what SQLite's errors mean, and whether trying again can help."""
-    name = repr(str(path))
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            raise StoreUnavailableError(f"database {name} is held by another process: try again later") from error
-        if "readonly" in text or "unable to open" in text:
-            raise StoreRefusedError(f"database {name}: this user may not write there ({text})") from error
-        if "not a database" in text or "malformed" in text:
-            raise StoreRefusedError(
-                f"database {name} is no SQLite database ({text}): name another file, or restore a backup"
-            ) from error
-        raise StoreUnavailableError(
-            f"database {name} cannot be written ({text}): nothing was half-written; is the disk full?"
-        ) from error

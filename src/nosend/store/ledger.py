@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from nosend import standing
 from nosend.model import Event, Kind, Sender
 from nosend.store import file, rows
+from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -82,7 +83,7 @@ class Ledger:
 
     def cursor(self, account: str, folder: str, origin: str, uidvalidity: int) -> Cursor:
         """Say how far a folder was read; from the start when it is another mailbox or another UIDVALIDITY."""
-        with file.troubles(self._path):
+        with in_words(self._path):
             found = self._db.execute(
                 "SELECT origin, uidvalidity, uid, in_hand, attempts FROM cursors WHERE account = ? AND folder = ?",
                 (account, folder),

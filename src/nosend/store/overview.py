@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nosend.store import rows
 from nosend.store.blacklist import Blacklist
+from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,5 @@ class Overview(Blacklist):
         return tuple(folder if uid is None else f"{folder} UID {uid}" for folder, uid in found)
 
     def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
-        try:
+        with in_words(self._path):
             return self._db.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error

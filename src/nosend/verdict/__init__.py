@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
+from nosend.identifiers import one_line
 from nosend.model import Kind, Letter, Sender, Trial, Trust, Verdict
 from nosend.verdict import sender, wording
 from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, worth_reading
@@ -19,7 +20,7 @@ from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, wort
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DECIDING_FIELDS", "JUDGES", "MARKER", "OPTED_OUT", "Worth", "judge", "one_line", "worth_reading"]
+__all__ = ["DECIDING_FIELDS", "JUDGES", "MARKER", "OPTED_OUT", "Worth", "judge", "worth_reading"]
 
 _MARKETPLACE = "X-Marketplace-ID"
 _VERSION = 1  # of the judges below; a pack has its own
@@ -49,7 +50,7 @@ def judge(letter: Letter, trust: Trust | None = None) -> Verdict:
     trials = [Trial("not read", cut) for cut in letter.cuts]
     for ask in JUDGES:
         finding = ask(letter, trust)
-        trials.append(Trial(ask.__name__.lstrip("_").replace("_", "-"), finding.why if finding else "no"))
+        trials.append(Trial(ask.__name__.lstrip("_").replace("_", "-"), one_line(finding.why) if finding else "no"))
         if finding:
             break
     assert finding is not None, "the last judge always speaks"  # noqa: S101
@@ -237,8 +238,3 @@ def _marketplace(letter: Letter, aliases: tuple[str, ...]) -> str | None:
 
 def _why(matched: str, doubts: tuple[str, ...]) -> str:
     return f"{matched} | but {', '.join(doubts)}" if doubts else matched
-
-
-def one_line(text: str) -> str:
-    """Write a text on one line of printable characters: what a hostile mail says may end up on a terminal."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:500]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ORDER = "\ue000"  # stands for an order id in normalised text; a private-use character no mail program writes
+_ORDER_DIGITS = re.compile(r"\d{7}")  # in any script; what has none holds no order id, and most paragraphs have none
 _GAP_LENGTH = 200
 _LONGEST_SENTENCE = 2_000
 _NOISE = re.compile(r"[\[\](){}<>\"“”„«»‹›「」『』【】,;:#*_、，。.!?！？|]+")
@@ -96,7 +97,10 @@ def compile_wording(text: str) -> tuple[str, ...]:
 def find(wordings: tuple[Wording, ...], paragraphs: tuple[str, ...]) -> tuple[Match, ...]:
     """Find the sentences that a wording stands in; each sentence is claimed by its first wording."""
     found: list[Match] = []
+    with_order = all(ORDER in "".join(wording.pieces) for wording in wordings)
     for paragraph in paragraphs:
+        if with_order and not _ORDER_DIGITS.search(paragraph):
+            continue
         whole = _comparable(paragraph)
         if not any(wording.pieces[0] in whole for wording in wordings):
             continue

@@ -1,0 +1,40 @@
+"""What SQLite's errors mean for the user, and whether trying again can help. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+from nosend.errors import StoreRefusedError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Raise StoreRefusedError (name another file) or StoreUnavailableError (try again) for SQLite's errors."""
+    name = f"database {str(path)!r}"
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            raise StoreUnavailableError(f"{name} is held by another process: try again later") from error
+        if "readonly" in text or "unable to open" in text:
+            raise StoreRefusedError(
+                f"{name}: this user cannot open it ({text}): the file and its folder must be writable (SQLite's WAL)"
+            ) from error
+        if "no such table" in text or "no such column" in text:
+            raise StoreRefusedError(
+                f"{name} is not nosend's ({text}): name the file that `nosend sync` writes"
+            ) from error
+        if "not a database" in text or "malformed" in text:
+            raise StoreRefusedError(
+                f"{name} is no SQLite database ({text}): name the file that `nosend sync` writes, or restore a backup"
+            ) from error
+        raise StoreUnavailableError(
+            f"{name} cannot be used ({text}): nothing was half-written; is the disk full?"
+        ) from error
