@@ -60,7 +60,7 @@ def _no_folders(value: list[str]) -> str:
 
 def _no_forwarders(value: list[str]) -> str:
     wrong = [one for one in value if not re.fullmatch(r"([^@\s]+@)?[^@\s]+\.[^@\s]+", one)]
-    return f"holds what is neither an address nor a domain: {', '.join(map(repr, wrong))}" if wrong else ""
+    return f"must be addresses or domains, not {', '.join(map(repr, wrong))}" if wrong else ""
 
 
 _REQUIRED: Any = object()
@@ -220,7 +220,7 @@ def _wrong(key: Key, value: Any) -> str:
     if key.type is list and not all(isinstance(one, str) for one in texts):
         return "must be a list of texts"
     if not all(one.isprintable() for one in texts if isinstance(one, str)):
-        return "contains a line break or another character that cannot be printed"
+        return "holds a character that cannot be printed"
     return key.wrong(value)
 
 
