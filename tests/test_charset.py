@@ -45,7 +45,7 @@ def test_windows_1252_is_read_under_any_western_or_missing_label(word: str, labe
 
 
 def test_a_text_of_windows_1252_is_never_taken_for_japanese() -> None:
-    for text in (LATIN, " ".join(WORDS), " ".join(reversed(WORDS)), "ƒ‚ƒ¥¤ 5 ¥ ou 7 ¤, « ‚‘’“”’ »"):
+    for text in ("‚était", "5 ƒa", LATIN, " ".join(WORDS), " ".join(reversed(WORDS)), "ƒ‚ƒ¥¤ 5 ¥ ou 7 ¤, « ‚‘’“”’ »"):
         assert charset.decode(text.encode("cp1252")) == text
         assert charset.decode(text.encode("cp1252"), "iso-8859-1") == text
         assert charset.decode(text.encode(), "iso-8859-1") == text

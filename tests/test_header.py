@@ -38,10 +38,10 @@ def test_a_broken_line_costs_only_itself(broken: bytes) -> None:
     assert header.fields(b"To: x\n" + broken + b"\nSubject: y\n") == (("To", "x"), ("Subject", "y"))
 
 
-def test_a_field_is_read_up_to_20_000_bytes() -> None:
+def test_a_field_is_read_up_to_20_000_characters() -> None:
     assert header.fields(b"A:" + b"x" * 20_000 + b"\nB: y") == (("A", "x" * 20_000), ("B", "y"))
     assert header.fields(b"A:" + b"x" * 20_001 + b"\nB: y") == (("A", "x" * 20_000), ("B", "y"))
-    assert header.fields(b"A:" + b"\n x" * 40_000 + b"\nB: y") == (("A", ("x " * 10_000).strip()), ("B", "y"))
+    assert header.fields(b"A:" + b"\n x" * 40_000 + b"\nB: y") == (("A", "x " * 10_000), ("B", "y"))
 
 
 def test_a_section_is_read_up_to_1_000_fields() -> None:

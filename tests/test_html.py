@@ -58,6 +58,10 @@ def test_what_a_reader_does_not_see_parts_no_word(markup: str) -> None:
     assert [plain(text) for text in seen(f"<p>{markup}</p>")] == ["deliver"]
 
 
+def test_an_invisible_character_is_no_text() -> None:
+    assert seen("a\u200b\u00adb<p>\ufeff</p>") == ("ab",)
+
+
 @pytest.mark.parametrize(
     ("markup", "told"),
     [

@@ -50,6 +50,7 @@ _LINK_HOSTS = {f"{prefix}{d}": c for d, c in _CODE_OF_DOMAIN.items() for prefix 
 # A longer number, another scheme (P03-, S01-) or a hyphenated compound is not cut into an order id.
 _ORDER = re.compile(r"(?<![0-9A-Za-z-])(?:[0-9]{3}|D[0-9]{2})-[0-9]{7}-[0-9]{7}(?![0-9A-Za-z-])")
 _ALIAS = re.compile(r"[a-z0-9]{8,32}")
+_LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")  # RFC 5322, dot-atom
 _NO_ALIAS = ("no-reply", "noreply", "donotreply", "do-not-reply")  # buyers that many orders share
 
 # Zero-width characters, joiners, directional marks, soft hyphen, BOM: seen inside words, meaning nothing.
@@ -166,7 +167,7 @@ def parse_key(text: str) -> Key:
         return Key("order", bare.upper())
     if address := alias(bare):
         return Key("buyer", address)
-    if is_buyer_address(bare):
+    if is_buyer_address(bare) and _LOCAL_PART.fullmatch(bare.rpartition("@")[0]):
         # a pseudo-buyer, or a shape not seen yet: a well-formed question whose answer is "not listed"
         return Key("buyer", bare.lower())
     raise UnknownKeyError(

@@ -17,7 +17,7 @@ def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
     """Give the entry of `key` after an event; `entry` is what stood before, or None.
 
     Several notices for one order are one entry with a count. An entry dates from its earliest notice and tells
-    that one's reason, whatever order they are read in; of two of the same second the first read speaks.
+    that one's reason. The order of events does not matter but for `listed_at`, when the first of them was recorded.
     """
     if entry is None:
         return Entry(
@@ -32,7 +32,7 @@ def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
             source=event.source,
             why=event.why,
         )
-    earlier = event.opted_out_at < entry.opted_out_at
+    earlier = (event.opted_out_at, event.why, event.source) < (entry.opted_out_at, entry.why, entry.source)
     return replace(
         entry,
         marketplace=entry.marketplace or event.marketplace,

@@ -39,6 +39,8 @@ def _heading(fields: header.Fields) -> Letter:
 
 def _read(raw: bytes, how: How, budget: mime.Budget, depth: int = 0) -> Letter:
     fields, body = mime.split(raw)
+    if header.is_cut(fields):
+        budget.cut(f"header fields after the first {header.MOST}, or {header.LONGEST} characters of one")
     paragraphs: list[str] = []
     links: list[str] = []
     inside: list[Letter] = []
@@ -54,6 +56,8 @@ def _read(raw: bytes, how: How, budget: mime.Budget, depth: int = 0) -> Letter:
             paragraphs += text.paragraphs
             links += text.links
             inside += text.inside
+            for cut in text.cuts:
+                budget.cut(cut)
     return replace(
         _heading(fields),
         how=how,

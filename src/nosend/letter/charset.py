@@ -17,11 +17,23 @@ _MEANT = {
     "iso8859-1": "cp1252",
     "shift_jis": "cp932",
     "iso2022_jp": "iso2022_jp_2",
+    "windows-31j": "cp932",
     "x-sjis": "cp932",
     "x-euc-jp": "euc_jp",
 }
 # Encodings of something else than mail text, and UTF-7, which makes text out of what looks like markup.
-_REFUSED = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf-7"})
+_REFUSED = frozenset(
+    {
+        "idna",
+        "punycode",
+        "raw-unicode-escape",
+        "raw_unicode_escape",
+        "undefined",
+        "unicode-escape",
+        "unicode_escape",
+        "utf-7",
+    }
+)
 _ASCII_BYTES = frozenset({"hz", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be", "utf-32-le"})
 _JAPANESE = ("cp932", "euc_jp")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B(]")
@@ -60,7 +72,7 @@ def _codec(label: str) -> str:
     label = label.strip("\"' \t").lower()
     try:
         name = codecs.lookup(_MEANT.get(label, label)).name
-        b"".decode(name)  # rot13 and base64 are codecs, too, but not of text
+        b"a".decode(name, "replace")  # rot13 and base64 are codecs, too, but not of text
     except (LookupError, ValueError):  # ValueError: a NUL or a surrogate in the label
         return ""
     return "" if name in _REFUSED else _MEANT.get(name, name)
@@ -94,14 +106,21 @@ _BYTE_1252 = tuple(_strict(bytes([n]), "cp1252") or chr(n) for n in range(256))
 _TO_BYTE_1252 = {char: n for n, char in enumerate(_BYTE_1252)} | {chr(n): n for n in range(0x80, 0xA0)}
 
 
+# What undoing it may bring to light: Latin letters, the signs of windows-1252, Japanese.
+_MEANT_TEXT = re.compile("[\x00-\x7f\u00a0-\u017f\u2010-\u2026\u20ac\u2122\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]*")
+
+
 def _unmangle(text: str) -> str:
     """Undo UTF-8 that was read as windows-1252 and written again as UTF-8.
 
-    Only when every character of the text fits and the bytes are valid UTF-8, which real Latin text is not:
-    a lone accented letter makes an invalid sequence.
+    Only when every character of the text fits, the bytes are valid UTF-8, which real Latin text rarely is (a
+    lone accented letter makes an invalid sequence), and they are letters that somebody may have meant.
     """
     try:
         data = bytes([_TO_BYTE_1252[char] for char in text])
     except KeyError:
         return text
-    return _strict(data, "utf-8") or text
+    undone = _strict(data, "utf-8")
+    if not undone or not _MEANT_TEXT.fullmatch(undone):
+        return text
+    return undone if max(undone) < "\u3000" or _reads_as_japanese(undone) else text

@@ -15,8 +15,8 @@ _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
 _BREAKS = re.compile(r"[\r\n\x00]+")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-_LONGEST = 20_000  # bytes of one field that are read; RFC 5322 allows 998 on a line
-_MOST = 1_000  # fields of one section that are read
+LONGEST = 20_000  # characters of one field that are read; RFC 5322 allows 998 on a line
+MOST = 1_000  # fields of one section that are read
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -27,12 +27,22 @@ def fields(section: bytes) -> Fields:
     Lines that are no header field are passed over.
     """
     found: list[tuple[bytes, list[bytes]]] = []
+    folds = False  # whether a continuation line belongs to a field that was read
     for line in section.split(b"\n"):
-        if line[:1] in {b" ", b"\t"} and found:
-            found[-1][1].append(line.rstrip(b"\r"))
-        elif (field := _FIELD.match(line)) and len(found) < _MOST:
+        if line[:1] in {b" ", b"\t"}:
+            if folds:
+                found[-1][1].append(line.rstrip(b"\r"))
+        elif (field := _FIELD.match(line)) and len(found) < MOST:
             found.append((field[1], [field[2].rstrip(b"\r")]))
+            folds = True
+        else:
+            folds = False
     return tuple((name.decode("ascii"), _text(b"".join(value))) for name, value in found)
+
+
+def is_cut(section: Fields) -> bool:
+    """Tell whether a cap left something of a header section unread."""
+    return len(section) >= MOST or any(len(value) >= LONGEST for _, value in section)
 
 
 def is_field(line: bytes) -> bool:
@@ -46,11 +56,11 @@ def first(section: Fields, name: str) -> str:
 
 
 def _text(value: bytes) -> str:
-    return _BREAKS.sub(" ", charset.decode(value[:_LONGEST])).strip()
+    return _BREAKS.sub(" ", charset.decode(value)).strip()[:LONGEST]
 
 
 def decode(value: str) -> str:
-    """Decode the encoded words of an unfolded value; what is broken stays as it is written.
+    """Decode the encoded words of an unfolded value; what is no whole encoded word stays as it is.
 
     The standard library's decode_header gives up on a whole field for one bad word, and escapes 8-bit text
     beside a good one. Words that follow each other with one label are joined before their bytes are decoded:
@@ -80,7 +90,7 @@ def _q(text: str) -> bytes:
 
 def from_base64(data: bytes) -> bytes:
     """Decode base64 with foreign characters, missing padding and a torn end (RFC 2045, 6.8)."""
-    digits = _NOT_BASE64.sub(b"", data)
+    digits = _NOT_BASE64.sub(b"", data.partition(b"=")[0])  # behind the padding stand footers of mailing lists
     if len(digits) % 4 == 1:  # six bits of a byte that never came
         digits = digits[:-1]
     return a2b_base64(digits + b"=" * (-len(digits) % 4))

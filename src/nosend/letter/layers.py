@@ -33,14 +33,15 @@ _FORWARD_WORDS = frozenset(
     .split(" / ")  # room for the next mail program
 )
 _FIELD_WORDS = {
-    "from": "from von de da expéditeur mittente van från fra 差出人 送信者 送信元 发件人",
-    "date": "date sent datum gesendet envoyé data inviato fecha enviado verzonden 日付 送信日時 日時 发送时间",
-    "to": "to an à pour a para aan destinataire destinatario till 宛先 收件人",
-    "cc": "cc kopie copie copia",
-    "subject": "subject betreff objet oggetto asunto assunto onderwerp ämne 件名 主题",
-    "reply-to": "reply-to antwort répondre rispondi responder 返信先",
+    "from": "from/von/de/da/expéditeur/mittente/remitente/remetente/van/från/fra/差出人/送信者/送信元/发件人",
+    "date": "date/sent/datum/gesendet/envoyé/data/inviato/fecha/enviado/enviado el/enviada em/enviado em/verzonden"
+    "/skickat/日付/送信日時/日時/发送时间",
+    "to": "to/an/à/pour/a/para/aan/destinataire/destinatario/destinatário/till/宛先/收件人",
+    "cc": "cc/kopie/kopie an/copie/copie à/copia/copia a/per conoscenza",
+    "subject": "subject/betreff/objet/sujet/oggetto/asunto/assunto/onderwerp/ämne/件名/主题",
+    "reply-to": "reply-to/antwort an/répondre à/rispondi a/responder a/返信先",
 }
-_FIELD_OF_WORD = {word: field for field, words in _FIELD_WORDS.items() for word in words.split()}
+_FIELD_OF_WORD = {word: field for field, words in _FIELD_WORDS.items() for word in words.split("/")}
 _FIELD_LINE = re.compile(r"\*?([^\s:：*][^:：*]{0,24})\*?\s?[:：]\*?\s*(.*)", re.DOTALL)
 _BUYER_FENCE = re.compile(r"-{6,}\s*[^\s-][^-]{0,40}[:：]?\s*-{6,}")
 _FENCE_COLON = (":", "：")
@@ -49,36 +50,39 @@ _FENCE_COLON = (":", "：")
 def letter(lines: list[Line], how: How = How.SENT, level: int = 0) -> Letter:
     """Make a letter of lines: its own paragraphs and links, the quoted and forwarded letters inside it."""
     own: list[Line] = []
-    inside: list[Letter] = []
+    enclosed: list[tuple[How, list[Line]]] = []
     at = 0
     while at < len(lines):
         line = lines[at]
         if line.depth > 0:
             end = next((n for n in range(at, len(lines)) if lines[n].depth == 0), len(lines))
-            inner = [replace(quoted, depth=quoted.depth - 1) for quoted in lines[at:end]]
-            _enclose(inside, inner, How.QUOTED, level)
+            enclosed.append((How.QUOTED, [replace(quoted, depth=quoted.depth - 1) for quoted in lines[at:end]]))
             at = end
         elif _is_buyer_fence(line.text):
-            _enclose(inside, lines[at + 1 :], How.QUOTED, level)
+            enclosed.append((How.QUOTED, lines[at + 1 :]))
             break
         elif (is_marker := _is_forward_marker(line.text)) or _is_field_block(lines, at):
-            _enclose(inside, lines[at + is_marker :], How.FORWARDED, level)
+            enclosed.append((How.FORWARDED, lines[at + is_marker :]))
             break
         else:
             own.append(line)
             at += 1
-    return Letter(how=how, paragraphs=paragraphs(own), links=links(own), inside=tuple(inside))
+    allowed = enclosed[:_MOST] if level < _DEEPEST else []
+    inside = tuple(_inner(inner, inner_how, level + 1) for inner_how, inner in allowed)
+    cuts = tuple(cut for inner in inside for cut in inner.cuts)
+    if len(inside) < len(enclosed):
+        cuts = (*cuts, f"quoted and forwarded letters after the first {_MOST}, or nested deeper than {_DEEPEST}")
+    return Letter(how=how, paragraphs=paragraphs(own), links=links(own), inside=inside, cuts=cuts)
 
 
-def _enclose(inside: list[Letter], lines: list[Line], how: How, level: int) -> None:
-    if level >= _DEEPEST or len(inside) >= _MOST:
-        return
-    if how is How.FORWARDED and lines and (base := lines[0].depth):  # Apple Mail quotes what it forwards
+def _inner(lines: list[Line], how: How, level: int) -> Letter:
+    if how is not How.FORWARDED:
+        return letter(lines, how, level)
+    if lines and (base := lines[0].depth):  # Apple Mail quotes what it forwards
         lines = [replace(line, depth=max(0, line.depth - base)) for line in lines]
-    fields, rest = _field_block(lines) if how is How.FORWARDED else ((), lines)
-    inner = letter(rest, how, level + 1)
+    fields, rest = _field_block(lines)
     subject = next((value for name, value in fields if name == "subject"), "")
-    inside.append(replace(inner, headers=fields, subject=subject))
+    return replace(letter(rest, how, level), headers=fields, subject=subject)
 
 
 def _is_forward_marker(text: str) -> bool:

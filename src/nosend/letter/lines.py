@@ -27,7 +27,7 @@ class Line:
 
 def from_plain(text: str, *, flowed: bool = False, delsp: bool = False) -> list[Line]:
     """Read text/plain: `>` quotes, blank lines as paragraph ends, format=flowed with DelSp (RFC 3676)."""
-    lines: list[Line] = []
+    found: list[tuple[list[str], int, bool]] = []  # pieces, depth, opens
     opens, open_flow = True, False
     for raw in text.translate(INVISIBLE).replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         mark = _QUOTE.match(raw)
@@ -35,22 +35,23 @@ def from_plain(text: str, *, flowed: bool = False, delsp: bool = False) -> list[
         body = raw[mark.end() :] if mark else raw
         if flowed and not mark and body.startswith(" "):  # space-stuffed (RFC 3676, 4.4)
             body = body[1:]
-        flows = flowed and body.endswith(" ") and body != "-- "
+        is_signature = body == "-- "  # never flows into anything (RFC 3676, 4.3)
+        flows = flowed and body.endswith(" ") and not is_signature
         stripped = body.rstrip("\t \f\v")
         if not stripped:
             opens, open_flow = True, False
             continue
         kept = (body[:-1] if delsp else body) if flows else stripped
-        if open_flow and lines and lines[-1].depth == depth:
-            last = lines[-1]
-            lines[-1] = Line(last.text + kept, depth, last.opens)
+        if open_flow and found[-1][1] == depth and not is_signature:
+            found[-1][0].append(kept)
         else:
-            lines.append(Line(kept, depth, opens))
+            found.append(([kept], depth, opens))
         opens, open_flow = False, flows
-    return [
-        Line(_SPACE.sub(" ", line.text).strip(), line.depth, line.opens, tuple(_URL.findall(line.text)))
-        for line in lines
-    ]
+    return [_line("".join(pieces), depth, opens) for pieces, depth, opens in found]
+
+
+def _line(text: str, depth: int, opens: bool) -> Line:  # noqa: FBT001 - the fields of a Line
+    return Line(_SPACE.sub(" ", text).strip(), depth, opens, tuple(_URL.findall(text)))
 
 
 def paragraphs(lines: list[Line]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nosend.letter.header import Fields
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\A\r?\n")
+_PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(\r?\n)")  # RFC 2045, 6.7 (3)
 _HEADER_CAP = 256 * 1024
 
 
@@ -76,7 +77,7 @@ def split(raw: bytes) -> tuple[Fields, bytes]:
     blank = _BLANK_LINE.search(raw)
     end, start = blank.span() if blank else (_end_of_fields(raw),) * 2
     fields = header.fields(raw[: min(end, _HEADER_CAP)])
-    return fields, raw[start:] if fields else raw
+    return fields, raw[start:] if fields or not end else raw
 
 
 def _end_of_fields(raw: bytes) -> int:
@@ -150,8 +151,11 @@ def _value(fields: Fields, name: str) -> tuple[str, dict[str, str]]:
     for found in _PARAMETER.finditer(written):
         quoted, bare = found[2], found[3]
         text = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (bare or "").strip()
-        key = found[1].lower().partition("*")[0]  # RFC 2231: name*=utf-8''text, name*0=text
-        parameters.setdefault(key, text)
+        key, _, section = found[1].lower().partition("*")  # RFC 2231: name*=utf-8''text, name*0=text; name*1=more
+        if section.rstrip("*") not in {"", "0"}:
+            parameters[key] = parameters.get(key, "") + text
+        else:
+            parameters.setdefault(key, text)
     return written.partition(";")[0].partition("(")[0].strip(), parameters
 
 
@@ -159,7 +163,7 @@ def _transfer_decoded(body: bytes, encoding: str) -> bytes:
     if encoding == "base64":
         return header.from_base64(body)
     if encoding == "quoted-printable":
-        return a2b_qp(body)
+        return a2b_qp(_PADDED_SOFT_BREAK.sub(rb"=\1", body))
     if encoding in {"x-uuencode", "uuencode", "x-uue"}:
         return b"".join(_uu_lines(body))
     return body  # 7bit, 8bit, binary, and what nobody knows

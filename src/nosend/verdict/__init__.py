@@ -144,6 +144,7 @@ def _letter_inside(letter: Letter, trust: Trust) -> Verdict | None:
             any(v.kind is not Kind.OPT_OUT for _, v in claims),
         ),
         (f"{len(orders)} different order ids", len(orders) != 1),
+        ("the letter was cut", bool(letter.cuts)),
     ]
     told = [text for text, holds in doubts if holds]
     return replace(

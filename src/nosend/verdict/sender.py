@@ -11,9 +11,6 @@ from nosend.model import Authenticity, Sender
 if TYPE_CHECKING:
     from nosend.model import Letter, Trust
 
-# What RFC 5322 lets stand around addresses: quoted strings and comments, in which anything may be written.
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _NAMED = re.compile(r"[^<>,:;@]*<\s*([^<>\s]+)\s*>")
 
@@ -30,15 +27,41 @@ def address(letter: Letter) -> str:
     display name holds whatever its writer likes, so only `addr` and `name <addr>` count.
     """
     headers = letter.header("from")
-    if len(headers) != 1 or len(headers[0]) > 1_000:
+    bare = _unquoted(headers[0]) if len(headers) == 1 and len(headers[0]) <= 1_000 else None
+    if bare is None:
         return ""
-    bare = _QUOTED.sub(" ", headers[0])
-    while (without := _COMMENT.sub(" ", bare)) != bare:
-        bare = without
-    bare = bare.strip()
-    named = _NAMED.fullmatch(bare)
-    found = named[1] if named else bare
+    named = _NAMED.fullmatch(bare.strip())
+    found = named[1] if named else bare.strip()
     return found.lower() if _ADDRESS.fullmatch(found) else ""
+
+
+def _unquoted(value: str) -> str | None:
+    """Take out quoted strings and comments, in which anything may be written (RFC 5322, 3.2.2 and 3.2.4).
+
+    None when one of them is left open: then programs disagree about what is outside.
+    """
+    outside: list[str] = []
+    depth, quoted, escaped = 0, False, False
+    for char in value:
+        if escaped:
+            escaped = False
+        elif char == "\\" and (quoted or depth):
+            escaped = True
+        elif quoted:
+            quoted = char != '"'
+        elif char == '"' and not depth:
+            quoted = True
+            outside.append(" ")
+        elif char == "(":
+            depth += 1
+            outside.append(" ")
+        elif char == ")":
+            depth -= 1
+            if depth < 0:
+                return None
+        elif not depth:
+            outside.append(char)
+    return None if quoted or depth else "".join(outside)
 
 
 def who(letter: Letter, trust: Trust) -> Sender:
@@ -64,8 +87,6 @@ def authenticity(letter: Letter) -> Authenticity:
 
 
 def _results(value: str) -> list[str]:
-    bare = _QUOTED.sub(" ", value)
-    while (without := _COMMENT.sub(" ", bare)) != bare:
-        bare = without
-    found = (_RESULT.match(piece) for piece in bare.split(";"))
+    bare = _unquoted(value)
+    found = (_RESULT.match(piece) for piece in (value if bare is None else bare).split(";"))
     return [one[2].lower() for one in found if one and one[1].lower() in _METHODS]

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ORDER = "\ue000"  # stands for an order id in normalised text; a private-use character no mail program writes
-_ORDER_DIGITS = re.compile(r"\d{7}")  # in any script; what has none holds no order id, and most paragraphs have none
+_DIGIT = re.compile(r"\d")  # in any script
+_ORDER_DIGITS = 16  # a paragraph with fewer holds no order id; most do
 _GAP_LENGTH = 200
 _LONGEST_SENTENCE = 2_000
 _NOISE = re.compile(r"[\[\](){}<>\"“”„«»‹›「」『』【】,;:#*_、，。.!?！？|]+")
 _SPACE = re.compile(r"\s+")
 _BESIDE_CJK = re.compile(f"(?<=[{CJK}]) | (?=[{CJK}])")
-_END = re.compile(r"[.!?]+[\"'”’»)\]]*\s+|[。！？]+\s*")
-_INITIAL = re.compile(r"(?:^|[\s([\"'])[A-ZÀ-Þ][a-zà-þ]{0,3}\.?$")
+_END = re.compile(r"(?<![.!?])[.!?]+[\"'”’»)\]]*\s+|[。！？]+\s*")
+# Titles whose dot ends no sentence; "T.", "Mr.", "J.R." are known by their shape.
+_TITLES = frozenset("avv dott geom ing prof rag sig".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def find(wordings: tuple[Wording, ...], paragraphs: tuple[str, ...]) -> tuple[Ma
     found: list[Match] = []
     with_order = all(ORDER in "".join(wording.pieces) for wording in wordings)
     for paragraph in paragraphs:
-        if with_order and not _ORDER_DIGITS.search(paragraph):
+        if with_order and len(_DIGIT.findall(paragraph)) < _ORDER_DIGITS:
             continue
         whole = _comparable(paragraph)
         if not any(wording.pieces[0] in whole for wording in wordings):
@@ -145,15 +147,21 @@ def _stands_in(pieces: tuple[str, ...], text: str) -> bool:
 
 
 def sentences(paragraph: str) -> Iterator[str]:
-    """Cut a paragraph into sentences. A dot after an initial or a short title ("T.", "Sig.") ends none."""
+    """Cut a paragraph into sentences. The dot of an initial or a title in a name ("T.", "Sig.", "S.p.A.") ends none."""
     start = 0
     for end in _END.finditer(paragraph):
-        goes_on = paragraph[end.end() : end.end() + 1].islower()
-        if goes_on or (
-            end[0].startswith(".") and _INITIAL.search(paragraph[max(start, end.start() - 8) : end.start()])
-        ):
+        if end[0].startswith(".") and _goes_on(paragraph, start, end):
             continue
         yield paragraph[start : end.end()].strip()[:_LONGEST_SENTENCE]
         start = end.end()
     if start < len(paragraph):
         yield paragraph[start:].strip()[:_LONGEST_SENTENCE]
+
+
+def _goes_on(paragraph: str, start: int, dot: re.Match[str]) -> bool:
+    if paragraph[dot.end() : dot.end() + 1].islower():
+        return True
+    words = paragraph[max(start, dot.start() - 20) : dot.start()].split()
+    word = words[-1].lstrip("([\"'“‘«") if words else ""
+    is_short_name = word[:1].isupper() and len(word) <= 3
+    return is_short_name or "." in word or "-" in word[:3] or word.lower() in _TITLES
