@@ -162,6 +162,8 @@ def parse_key(text: str) -> Key:
     Raises UnknownKeyError for everything else: an answer about a key that cannot be on the list would be
     false comfort.
     """
+    if not isinstance(text, str):
+        raise UnknownKeyError(f"{text!r} is no text: a key is an order id or a buyer alias")
     bare = plain(text).strip().strip("[]()<>\"'#").strip()
     if _ORDER.fullmatch(bare.upper()):
         return Key("order", bare.upper())

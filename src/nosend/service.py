@@ -53,6 +53,9 @@ class Store(Protocol):
     def record(self, mails: Sequence[Judged], now: datetime, cursor: Cursor | None = None) -> Recorded:
         """Write down what was read and how far, in one transaction."""
 
+    def round_begun(self, account: str) -> None:
+        """Remember that there is such a mailbox."""
+
     def round_done(self, account: str, now: datetime, trouble: str = "") -> None:
         """Remember how a mailbox fared."""
 
@@ -61,7 +64,7 @@ class Progress(Protocol):
     """Whoever wants to know how far the work is."""
 
     def __call__(self, label: str, done: int, total: int) -> None:
-        """Be told that `done` of about `total` mails of one folder or file are dealt with."""
+        """Be told that `done` of about `total` of one folder (UIDs) or of the files are dealt with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def sync(settings: Settings, store: Store, environment: Mapping[str, str], progr
     """
     report = Report()
     for mailbox in settings.mailboxes:
+        store.round_begun(mailbox.account)
         found = _sync_mailbox(mailbox, store, environment, progress)
         store.round_done(mailbox.account, now(), "; ".join(str(trouble) for trouble in found.troubles))
         report += found
@@ -111,7 +115,7 @@ def _sync_folder(
     mailbox: Mailbox, inbox: ImapMailbox, folder: Folder, store: Store, progress: Progress
 ) -> Iterator[Report]:
     cursor = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
-    done = 0
+    begun_at = cursor.uid
     for batch in FolderReader(mailbox, inbox, folder).new_mails(cursor.uid):
         cautious = cursor.attempts >= _UNFINISHED_BEFORE_CAUTION and cursor.uid < cursor.in_hand
         for portion in batch.one_by_one() if cautious else (batch,):
@@ -121,8 +125,9 @@ def _sync_folder(
             judged = [_set_aside(mail, _POISON) if poison else judge(mail, mailbox.trust) for mail in portion.mails]
             cursor = _moved(cursor, portion.upto, cautious=cautious)
             yield Report(portion.seen, store.record(judged, now(), cursor))
-        done += batch.seen
-        progress(f"{mailbox.account} {folder.name}", done, folder.exists)
+        progress(
+            f"{mailbox.account} {folder.name}", batch.upto - begun_at, max(folder.uidnext - 1, batch.upto) - begun_at
+        )
 
 
 def _moved(cursor: Cursor, upto: int, *, cautious: bool) -> Cursor:
@@ -138,6 +143,9 @@ def scan(names: Sequence[str], account: str, trust: Trust, store: Store, progres
     for number, name in enumerate(names):
         batch: list[Judged] = []
         for mail in archive.mails(name, account):
+            if not letter.heading(mail.raw).headers:
+                report += Report(troubles=(ConfigError(f"{mail.place.folder!r} is no mail: unpack archives first"),))
+                continue
             batch.append(judge(replace(mail, place=replace(mail.place, folder=_absolute(mail.place.folder))), trust))
             if len(batch) == _SCAN_BATCH:
                 report += Report(len(batch), store.record(batch, now()))

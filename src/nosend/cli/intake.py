@@ -43,7 +43,10 @@ def init(file: str) -> None:
         raise ConfigError(f"{file!r}: its folder does not exist, make it first") from None
     except OSError as error:
         raise DestinationError(f"{file!r} cannot be written: {error.strerror}") from error
-    tell(f"wrote {file}: fill in account, host and username, then run `nosend --config {file} sync`")
+    tell(
+        f"wrote {file}: fill in account, host and username, put the password where password_env says "
+        f"(export NOSEND_PASSWORD='...'), then run `nosend --config {file} sync`"
+    )
 
 
 @click.command()
@@ -81,9 +84,9 @@ def _terminated(*_: object) -> NoReturn:
 def _told(report: Report) -> int:
     recorded = report.recorded
     if sys.stderr.isatty():
-        tell(f"{report.seen} mails, {recorded.listed} entries added, {recorded.renewed} renewed")
+        tell(f"mails {report.seen}, entries added {recorded.listed}, renewed {recorded.renewed}")
     if recorded.suspects or recorded.set_aside:
-        tell(f"{recorded.suspects} suspects, {recorded.set_aside} set aside: `nosend review` lists them")
+        tell(f"for a person: suspects {recorded.suspects}, set aside {recorded.set_aside}; `nosend review` lists them")
     tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()))
     return min((trouble.exit_code for trouble in report.troubles), default=0)
 
@@ -116,7 +119,8 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
     names = archive.files(paths)
     trust = settings.trust if settings else Trust()
     with Ledger(session.database(database)) as ledger, Bar() as bar:
-        return _told(service.scan(names, account or known[0], trust, ledger, bar))
+        report = service.scan(names, account or known[0], trust, ledger, bar)
+    return _told(report)
 
 
 @click.command()
@@ -193,12 +197,13 @@ def rebuild(session: Session, database: str | None) -> None:
 def demo() -> int:
     """Show it all on sample mail: a throw-away IMAP server, a sync, the list, a check, an export."""
     try:
-        from nosend.demo import show  # noqa: PLC0415 - needs the extra package
+        from nosend.demo import show  # noqa: PLC0415 - each verb loads what it needs
+
+        return show(click.echo)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the demo's IMAP server is not installed ({error.name}): pip install 'nosend[demo]'"
         ) from error
-    return show(click.echo)
 
 
 VERBS = (init, sync, scan, explain, rebuild, demo)

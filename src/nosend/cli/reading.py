@@ -12,6 +12,7 @@ import click
 
 from nosend import permission
 from nosend.cli.terminal import Session, database_option, tell
+from nosend.errors import UnknownKeyError
 from nosend.identifiers import one_line
 from nosend.store import rows
 from nosend.store.blacklist import Blacklist
@@ -39,11 +40,26 @@ def check(session: Session, keys: tuple[str, ...], purpose: str | None, as_json:
 
     Exit 0: all may be sent. 1: at least one must not. Anything else is no permission.
     """
-    with Blacklist(session.database(database)) as blacklist:
-        decisions = [(key, blacklist.check(key, purpose)) for key in keys]
-    for key, decision in decisions:
-        click.echo(_decision_json(key, decision) if as_json else _decision_text(key, decision))
-    return 0 if all(decision.may_send for _, decision in decisions) else 1
+    from nosend.store.overview import Overview  # noqa: PLC0415 - standard library only, as Blacklist
+
+    path = session.database(database)
+    codes = {0}
+    with Blacklist(path) as blacklist, Overview(path) as overview:
+        for key in keys:
+            try:
+                decision = blacklist.check(key, purpose)
+            except UnknownKeyError as error:  # the other keys get their answer all the same
+                tell(str(error))
+                codes.add(error.exit_code)
+                continue
+            suspected = not decision.entries and overview.is_suspected(decision.key)
+            click.echo(_decision_json(key, decision) if as_json else _decision_text(key, decision))
+            if suspected:
+                tell(f"{key}: a suspect mail names it, a person should look: `nosend review`")
+            codes.add(0 if decision.may_send else 1)
+        if unread := overview.never_read():
+            tell(f"the list is not whole, never read to its end: {', '.join(unread)}: `nosend status` tells more")
+    return max(codes)
 
 
 def _decision_json(key: str, decision: permission.Decision) -> str:
@@ -68,7 +84,7 @@ def _decision_text(key: str, decision: permission.Decision) -> str:
 
 
 def _listing(entry: Entry) -> str:
-    notices = f"{entry.notices} notice{'s' if entry.notices > 1 else ''}"
+    notices = f"{entry.notices} notices" if entry.notices > 1 else "1 notice"
     last = f"the last of {entry.last_notice_at:%Y-%m-%d}"
     return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, {last}, source: {entry.source}"
 
@@ -101,7 +117,10 @@ def show(session: Session, key: str, database: str | None) -> None:
     with _overview(session, database) as overview:
         decision = overview.check(key)
         history = overview.history(decision.key)
+        suspected = overview.is_suspected(decision.key)
     click.echo(_decision_text(key, decision))
+    if suspected:
+        tell("a suspect mail names it, a person should look: `nosend review`")
     for notice in history:
         about = f"order {notice.order_id}" + (f", buyer {notice.buyer}" if notice.buyer else "")
         click.echo(f"\n  {notice.opted_out_at} {notice.source} for {notice.account}: {about}")
@@ -130,7 +149,7 @@ def export(session: Session, form: str | None, kind: str, output: str | None, da
     from nosend.export import files, formats  # noqa: PLC0415 - `check` does not need them
 
     with Blacklist(session.database(database)) as blacklist:
-        pieces = formats.FORMATS[form or formats.of_name(output or "")](_of_kind(blacklist, kind))
+        pieces = formats.FORMATS[form or formats.of_name(output or "-")](_of_kind(blacklist, kind))
         if output and output != "-":
             files.replace(Path(output), pieces)
         else:
@@ -156,14 +175,14 @@ def status(session: Session, as_json: bool, database: str | None) -> None:
 def _state_text(state: State) -> str:
     lines = []
     for box in state.mailboxes:
-        lines.append(f"{box.account}: last success {box.last_success_at or 'never'}")
+        first = "never" if box.finished_at else "first look not finished"
+        lines.append(f"{box.account}: last success {box.last_success_at or first}")
         if box.trouble:
             lines.append(f"  {click.style('in trouble', fg='red')} since {box.trouble_since}: {box.trouble}")
     for account, counts in state.mails.items():
         lines.append(f"{account}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-        waiting = counts.get("suspect", 0) + counts.get("set_aside", 0)
-        if waiting:
-            lines.append(f"  {waiting} wait for a person: `nosend review` lists them")
+        if waiting := state.waiting.get(account):
+            lines.append(f"  for a person to look at: {waiting}; `nosend review` lists them")
     lines.append(f"blacklist: {state.entries['order']} orders, {state.entries['buyer']} buyers")
     return "\n".join(lines)
 

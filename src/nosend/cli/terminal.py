@@ -81,6 +81,7 @@ class Bar:
         """Show that `done` of `total` are dealt with."""
         if not self._shown:
             return
+        label = label[:30]
         if label != self._label:
             self.__exit__()
             self._label = label

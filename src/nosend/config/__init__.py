@@ -84,11 +84,13 @@ def find(given: str | None, environment: Mapping[str, str]) -> Path:
 def load(path: Path) -> Settings:
     """Read and check a configuration file. Raises ConfigError with every mistake in it."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(f"configuration {str(path)!r} does not exist: `nosend init {path}` writes one") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {str(path)!r} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"configuration {str(path)!r} is not UTF-8: save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"configuration {str(path)!r} cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"configuration {str(path)!r} is not TOML: {error}") from error
     problems: list[str] = []
@@ -112,12 +114,17 @@ def load(path: Path) -> Settings:
     return Settings(path, database, tuple(_mailbox(box, path) for box in boxes))
 
 
+_OF_A_MAILBOX = frozenset(key.name for key in MAILBOX_KEYS)
+
+
 def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems: list[str]) -> dict[str, Any]:
     """Give the values of the keys, defaults filled in. What is wrong is told, once, and left out."""
     names = [key.name for key in keys]
     for name in sorted(table.keys() - set(names)):
-        near = get_close_matches(name, names, 1)
+        near = get_close_matches(name, [*names, "mailbox"] if keys is TOP_KEYS else names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+        if keys is TOP_KEYS and name in _OF_A_MAILBOX:
+            hint = "it belongs below a line [[mailbox]]"
         problems.append(f"{where}unknown key {name!r}: {hint}")
     values: dict[str, Any] = {}
     for key in keys:

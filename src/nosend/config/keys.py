@@ -33,6 +33,16 @@ def _empty(value: str) -> str:
     return "" if value.strip() else "is empty"
 
 
+def _no_host(value: str) -> str:
+    if re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", value) and not re.fullmatch(r"[^:]+:\d+", value):
+        return ""
+    return "must be the name or address of the server alone; its port goes to port"
+
+
+def _no_variable(value: str) -> str:
+    return "" if re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", value) else "must be the NAME of an environment variable"
+
+
 def _no_choice(value: str) -> str:
     return "" if value in TLS else f"must be one of {', '.join(TLS)}"
 
@@ -65,12 +75,19 @@ MAILBOX_KEYS = (
         "shop-us",
         _empty,
     ),
-    Key("host", str, required, "the IMAP server; Gmail: imap.gmail.com", "imap.example.com", _empty),
+    Key("host", str, required, "the IMAP server; Gmail: imap.gmail.com", "imap.example.com", _no_host),
     Key("port", int, 0, "0: 993 with implicit TLS, else 143", wrong=_no_port),
     Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)', wrong=_no_choice),
     Key("ca_file", str, "", "certificates to trust instead of the system's, for a server with its own CA"),
     Key("username", str, required, "the log-in name", "orders@example.com", _empty),
-    Key("password_env", str, "", "the environment variable that holds the password", "NOSEND_PASSWORD"),
+    Key(
+        "password_env",
+        str,
+        "",
+        "the NAME of the environment variable that holds the password",
+        "NOSEND_PASSWORD",
+        _no_variable,
+    ),
     Key("password_file", str, "", "or a file that only you can read; its first line is the password"),
     Key("password_command", list, [], 'or a command that prints it, as a list: ["pass", "show", "imap"]'),
     Key("password", str, "", "or the password itself, if nobody else can read this file"),
@@ -110,7 +127,7 @@ _TYPE_WORDS = {
     str: 'a text in "quotes"',
     int: "a whole number",
     bool: "true or false",
-    list: 'a list like ["INBOX"]',
+    list: 'a list like ["one", "two"]',
 }
 
 

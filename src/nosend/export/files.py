@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nosend.errors import DestinationError
+from nosend.errors import ConfigError, DestinationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +27,10 @@ def replace(path: Path, pieces: Iterable[str]) -> None:
                 stream.writelines(pieces)
             return
         _replace(Path(os.path.realpath(path)), pieces)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"{str(path)!r} is no file that can be made ({error.strerror}): name one in a folder that is there"
+        ) from error
     except OSError as error:
         raise DestinationError(
             f"{str(path)!r} cannot be written ({error.strerror}): what stood there is untouched"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nosend.errors import ConfigError
 from nosend.store import rows
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ FORMATS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
 
 
 def of_name(name: str) -> str:
-    """Give the format that a file's ending names, csv for any other."""
-    ending = name.rpartition(".")[2].lower()
-    return ending if ending in FORMATS else "csv"
+    """Give the format that a file's ending names, csv without one. Raises ConfigError for an ending of another kind."""
+    ending = Path(name).suffix.lower().removeprefix(".")
+    if ending and ending not in FORMATS:
+        raise ConfigError(f"{name!r}: no such format {ending!r}: end it in {', '.join(FORMATS)}, or give --format")
+    return ending or "csv"

@@ -36,7 +36,7 @@ def _from_file(mailbox: Mailbox, who: str) -> str:
     try:
         if path.stat().st_mode & 0o077:
             raise ConfigError(f"{who}: others can read password_file {str(path)!r}: chmod 600 {path}")
-        secret = path.read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+        secret = path.read_text(encoding="utf-8-sig").partition("\n")[0].strip("\r")
     except OSError as error:
         raise ConfigError(f"{who}: password_file {str(path)!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from nosend import identifiers, permission
-from nosend.errors import StoreRefusedError
+from nosend.errors import StoreRefusedError, StoreUnavailableError
 from nosend.store import rows
 from nosend.store.troubles import in_words
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = ", ".join(rows.COLUMNS)
 _BUSY_SECONDS = 10.0
+_ANYTHING_READ = """
+    SELECT EXISTS (SELECT 1 FROM ledger) OR EXISTS (SELECT 1 FROM rounds WHERE last_success_at IS NOT NULL)
+"""
 
 
 class Blacklist:
@@ -26,8 +29,11 @@ class Blacklist:
 
     Keys are order ids and buyer aliases in any spelling (`identifiers.parse_key`); anything else raises
     UnknownKeyError, since "not listed" would be false comfort. A file that is missing or not nosend's raises
-    StoreRefusedError: never take an error for permission.
+    StoreRefusedError, one into which no mail was ever read StoreUnavailableError: never take an error for
+    permission.
     """
+
+    _must_have_been_read = True
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -37,6 +43,13 @@ class Blacklist:
         with in_words(self._path):
             self._db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
             self._db.execute("SELECT 1 FROM blacklist LIMIT 1")
+            read = self._db.execute(_ANYTHING_READ).fetchone() == (1,)
+        if self._must_have_been_read and not read:
+            self.close()
+            raise StoreUnavailableError(
+                f"database {str(path)!r} is empty because no mail was ever read into it, "
+                "which does not mean that messages may be sent: run `nosend sync`"
+            )
 
     def check(self, key: str, purpose: str | None = None) -> permission.Decision:
         """Decide whether a message may be sent about this order or to this buyer.

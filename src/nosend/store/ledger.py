@@ -133,6 +133,11 @@ class Ledger:
             (count,) = db.execute("SELECT count(*) FROM entries").fetchone()
         return count, len(differing)
 
+    def round_begun(self, account: str) -> None:
+        """Remember that there is such a mailbox, which may not have been read to its end yet."""
+        with file.transaction(self._path, self._db) as db:
+            db.execute("INSERT INTO rounds (account, trouble) VALUES (?, '') ON CONFLICT DO NOTHING", (account,))
+
     def round_done(self, account: str, now: datetime, trouble: str = "") -> None:
         """Remember how a mailbox fared: a success, or a trouble and since when it lasts."""
         with file.transaction(self._path, self._db) as db:
@@ -154,6 +159,8 @@ def _write_ledger_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> 
         "rule": verdict.rule if verdict else "",
         "rule_version": verdict.version if verdict else 0,
         "why": verdict.why if verdict else judged.trouble,
+        "orders": " ".join(["", *verdict.orders, ""]) if verdict else "",
+        "buyer": verdict.buyer if verdict else None,
         "sender": judged.sender,
         "subject": judged.subject,
         "written_at": judged.written_at and rows.stamp(judged.written_at),

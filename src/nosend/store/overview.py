@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from nosend.identifiers import Key
 
 
+# suspects and set aside mails, but for those that were listed since, when their forwarder was trusted
+_WAITING = """
+    FROM ledger WHERE verdict IN ('suspect', 'set_aside')
+    AND NOT EXISTS (SELECT 1 FROM events WHERE events.account = ledger.account AND events.key = ledger.key)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """How one mailbox fared: times as text (RFC 3339, UTC), empty or None when there was none."""
 
     account: str
-    finished_at: str
+    finished_at: str | None
     last_success_at: str | None
     trouble: str
     trouble_since: str | None
@@ -68,16 +75,22 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How it is: mailboxes, folders, mails by account and verdict (in two folders counts once), entries by kind."""
+    """How it is: mailboxes, folders, mails by account and verdict (in two folders counts once), entries by kind.
+
+    `waiting` counts the mails a person should look at, by account.
+    """
 
     mailboxes: tuple[Round, ...]
     folders: tuple[Folder, ...]
     mails: dict[str, dict[str, int]]
+    waiting: dict[str, int]
     entries: dict[str, int]
 
 
 class Overview(Blacklist):
-    """The reading side with the tables behind the list."""
+    """The reading side with the tables behind the list; also of a database that is still empty."""
+
+    _must_have_been_read = False
 
     def state(self) -> State:
         """Tell how it is."""
@@ -88,7 +101,27 @@ class Overview(Blacklist):
             "SELECT account, verdict, count(DISTINCT key) FROM ledger GROUP BY 1, 2 ORDER BY 1, 2"
         ):
             mails.setdefault(account, {})[verdict] = count
-        return State(tuple(Round(*row) for row in rounds), tuple(Folder(*row) for row in folders), mails, self.counts())
+        waiting: dict[str, int] = {}
+        for one in self.waiting():
+            waiting[one.account] = waiting.get(one.account, 0) + 1
+        return State(
+            tuple(Round(*row) for row in rounds),
+            tuple(Folder(*row) for row in folders),
+            mails,
+            waiting,
+            self.counts(),
+        )
+
+    def never_read(self) -> tuple[str, ...]:
+        """Give the accounts whose mailbox was never read to its end: what is not listed may stand there."""
+        return tuple(
+            name for (name,) in self._query("SELECT account FROM rounds WHERE last_success_at IS NULL ORDER BY 1")
+        )
+
+    def is_suspected(self, key: Key) -> bool:
+        """Tell whether a mail that waits for a person names this key."""
+        column = "' ' || buyer || ' '" if key.kind == "buyer" else "orders"
+        return bool(self._query(f"SELECT 1 {_WAITING} AND instr({column}, ' ' || ? || ' ') LIMIT 1", key.value))
 
     def history(self, key: Key) -> tuple[Notice, ...]:
         """Give every notice that bears on a key, oldest first, with the places of its mail."""
@@ -103,8 +136,8 @@ class Overview(Blacklist):
     def waiting(self) -> Iterator[Waiting]:
         """Go through suspects and what was set aside, oldest first, each mail once."""
         found = self._query(
-            "SELECT min(id), verdict, written_at, account, folder, uid, sender, subject, rule, why FROM ledger"
-            " WHERE verdict IN ('suspect', 'set_aside') GROUP BY account, key ORDER BY written_at, id"
+            "SELECT min(id), verdict, written_at, account, folder, uid, sender, subject, rule, why"
+            f" {_WAITING} GROUP BY account, key ORDER BY written_at, id"
         )
         return (Waiting(*row) for row in found)
 

@@ -25,7 +25,8 @@ def first_tables(db: Database) -> None:
 
 
 _FIRST_TABLES = """
--- one row for each mail that was read; folder is an IMAP folder, or the file for what `scan` read
+-- one row for each mail that was read; folder is an IMAP folder, or the file for what `scan` read;
+-- orders holds the ids with a space around each
 CREATE TABLE ledger (
     id INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
@@ -39,6 +40,8 @@ CREATE TABLE ledger (
     rule TEXT NOT NULL,
     rule_version INTEGER NOT NULL,
     why TEXT NOT NULL,
+    orders TEXT NOT NULL,
+    buyer TEXT,
     sender TEXT NOT NULL,
     subject TEXT NOT NULL,
     written_at TEXT,
@@ -104,10 +107,10 @@ CREATE TABLE cursors (
     attempts INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, folder)
 ) STRICT, WITHOUT ROWID;
--- how each mailbox fared in its last round
+-- how each mailbox fared in its last round; finished_at is NULL while its first round is under way
 CREATE TABLE rounds (
     account TEXT PRIMARY KEY,
-    finished_at TEXT NOT NULL,
+    finished_at TEXT,
     last_success_at TEXT,
     trouble TEXT NOT NULL,
     trouble_since TEXT
