@@ -85,7 +85,7 @@ def test_mbox_with_one_empty_mail_has_one_mail(path: Path) -> None:
 
 def test_mbox_without_a_line_end_at_all_is_one_mail(path: Path) -> None:
     path.write_bytes(b"From ")
-    assert raws(path) == [b""]
+    assert raws(path) == [b"From "]
 
 
 def test_word_from_at_the_beginning_of_a_header_is_no_mbox(path: Path) -> None:

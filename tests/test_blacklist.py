@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import nosend
-from nosend.errors import StoreRefusedError, UnknownKeyError
+from nosend.errors import StoreRefusedError, StoreUnavailableError, UnknownKeyError
 from nosend.identifiers import Key
 from nosend.model import Entry, Place
 from nosend.permission import CRITICAL, NOT_CRITICAL, Decision, Permission
@@ -124,7 +125,10 @@ def test_iteration_goes_through_all_entries_by_value(blacklist: nosend.Blacklist
 
 
 def test_empty_list_is_a_list(tmp_path: Path) -> None:
-    Ledger(tmp_path / "nosend.db").close()
+    with Ledger(tmp_path / "nosend.db") as ledger:
+        with pytest.raises(StoreUnavailableError, match="no mail was ever read into it"):
+            nosend.Blacklist(tmp_path / "nosend.db")
+        ledger.round_done("shop", datetime.now(UTC))
     with nosend.Blacklist(str(tmp_path / "nosend.db")) as blacklist:
         assert (list(blacklist), len(blacklist), blacklist.counts()) == ([], 0, {"order": 0, "buyer": 0})
         assert order() not in blacklist

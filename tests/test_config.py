@@ -13,6 +13,7 @@ from nosend.errors import ConfigError
 from nosend.model import Trust
 
 NEEDED = {"account": '"shop"', "host": '"imap.example.com"', "username": '"me"', "password_env": '"SECRET"'}
+HOST = "host = '{}' must be the name or address of the server alone; its port goes to port"
 ONE_OF = "give exactly one of password_env, password_file, password_command, password"
 SECRET = "correct horse battery staple"
 
@@ -128,7 +129,7 @@ def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -
     ("keys", "told"),
     [
         ({"account": ""}, "account is missing: " + config.MAILBOX_KEYS[0].help),
-        ({"host": '" "'}, "host = ' ' is empty"),
+        ({"host": '" "'}, "host = ' ' must be the name or address of the server alone; its port goes to port"),
         ({"port": '"993"'}, "port = '993' must be a whole number"),
         ({"port": "65536"}, "port = 65536 must be between 1 and 65535"),
         ({"port": "-1"}, "port = -1 must be between 1 and 65535"),
@@ -136,7 +137,7 @@ def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -
         ({"tls": '"ssl"'}, "tls = 'ssl' must be one of implicit, starttls, none"),
         ({"username": "7"}, 'username = 7 must be a text in "quotes"'),
         ({"username": r'"a\r\nb"'}, "username = 'a\\r\\nb' holds a character that cannot be printed"),
-        ({"folders": '"INBOX"'}, "folders = 'INBOX' must be a list like [\"INBOX\"]"),
+        ({"folders": '"INBOX"'}, "folders = 'INBOX' must be a list like [\"one\", \"two\"]"),
         ({"folders": "[1]"}, "folders = [1] must be a list of texts"),
         ({"folders": "[]"}, 'folders = [] must name at least one folder, like ["INBOX"]'),
         ({"folders": '["INBOX", ""]'}, "folders = ['INBOX', ''] must name at least one folder, like [\"INBOX\"]"),
@@ -146,6 +147,9 @@ def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -
         ({"trusted_forwarders": '["anna"]'}, "trusted_forwarders = ['anna'] must be addresses or domains, not 'anna'"),
         ({"password_env": ""}, f"no password: {ONE_OF}"),
         ({"password_file": '"x"'}, f"password_env and password_file are given: {ONE_OF}"),
+        ({"password_env": '"hunter 2"'}, "password_env = (not shown) must be the NAME of an environment variable"),
+        ({"host": '"imaps://localhost"'}, HOST.format("imaps://localhost")),
+        ({"host": '"localhost:993"'}, HOST.format("localhost:993")),
         ({"pasword_env": '"X"'}, "unknown key 'pasword_env': did you mean 'password_env'?"),
         ({"folder": '["INBOX"]'}, "unknown key 'folder': did you mean 'folders'?"),
     ],
@@ -226,7 +230,7 @@ def test_mailbox_needs_two_brackets(tmp_path: Path, text: str) -> None:
     [
         (lambda path: None, "does not exist: `nosend init {path}` writes one"),
         (Path.mkdir, "cannot be read"),
-        (lambda path: path.write_bytes(b'database = "\xff"'), "cannot be read"),
+        (lambda path: path.write_bytes(b'database = "\xff"'), "is not UTF-8: save it as UTF-8"),
         (lambda path: path.write_text("database = nosend.db"), "is not TOML"),
         (lambda path: path.write_text("[[mailbox]\n"), "is not TOML"),
     ],
@@ -242,7 +246,7 @@ def test_file_that_is_no_configuration_is_told(tmp_path: Path, make, told: str) 
 
 def test_file_of_a_windows_editor_is_a_configuration(tmp_path: Path) -> None:
     path = written(tmp_path, {})
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert config.load(path).mailboxes[0].account == "shop"
 
 

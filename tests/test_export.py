@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nosend.errors import DestinationError, StoreUnavailableError
+from nosend.errors import ConfigError, DestinationError, StoreUnavailableError
 from nosend.export import files, formats
 from nosend.model import Entry
 from nosend.store import rows
@@ -82,7 +82,7 @@ def test_only_in_csv_a_cell_never_begins_like_a_formula(beginning: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("list.json", "json"), ("a.JSONL", "jsonl"), ("x.txt", "txt"), ("x.csv", "csv"), ("x", "csv"), ("json", "json")],
+    [("list.json", "json"), ("a.JSONL", "jsonl"), ("x.txt", "txt"), ("x.csv", "csv"), ("x", "csv"), ("json", "csv")],
 )
 def test_format_follows_the_files_ending(name: str, form: str) -> None:
     assert formats.of_name(name) == form
@@ -148,7 +148,7 @@ def test_failing_write_leaves_what_was_there_and_nothing_else(
 _FULL = """
 import resource, sys
 from pathlib import Path
-from nosend.errors import DestinationError
+from nosend.errors import ConfigError, DestinationError
 from nosend.export import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -188,9 +188,9 @@ def test_place_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("old")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(DestinationError) as caught:
+    with pytest.raises(ConfigError) as caught:
         files.replace(tmp_path / name, ["new"])
-    assert str(caught.value).startswith(f"{str(tmp_path / name)!r} cannot be written (")
+    assert str(caught.value).startswith(f"{str(tmp_path / name)!r} is no file that can be made (")
     assert sorted(tmp_path.rglob("*")) == before
 
 

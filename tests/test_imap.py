@@ -200,10 +200,10 @@ def test_a_mail_over_the_cap_is_cut_and_suspect(nosend: Shell, dovecot: Dovecot)
     dovecot.fill("big", [big])
     nosend.configure("big", dovecot.port)
     done = nosend("sync")
-    assert "1 suspects" in done.stderr
+    assert "1 suspect," in done.stderr
     ((verdict, why, size),) = nosend.rows("SELECT verdict, why, size FROM ledger")
     assert verdict == "suspect"
-    assert why.endswith("| but the letter was cut")
+    assert why.endswith("| but not read: bytes after the first 2097152")
     assert size > LIMITS.size
     assert nosend.rows("SELECT length(raw) FROM kept") == [(LIMITS.size + 1,)]
 
@@ -445,3 +445,98 @@ def test_ca_file_that_is_missing_is_told(nosend: Shell, dovecot: Dovecot) -> Non
     done = nosend("sync", code=2)
     assert "ca_file" in done.stderr
     assert "'nowhere.pem' cannot be read: [Errno 2] No such file or directory" in done.stderr
+
+
+# What a hostile server says
+
+
+def test_search_answered_without_data_takes_nothing_for_read() -> None:
+    def no_data(command: bytes, said: bytes) -> bytes:
+        return said[said.rindex(b"\r\n", 0, -2) + 2 :] if command.startswith(b"UID SEARCH") else said
+
+    with (
+        Scripted(scripted({3: notice(1), 9: notice(2)}, change=no_data)) as server,
+        pytest.raises(MailboxUnreachableError, match="without data"),
+    ):
+        read(server)
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (b'"10-Sep-2026 08:15:30 +0000"', b'"31-Dec-9999 23:00:00 +0000"'),
+        (b'"10-Sep-2026 08:15:30 +0000"', b'"10-Sep-2026 08:15:30 +9999"'),
+        (b"UIDNEXT 10", b"UIDNEXT 18446744073709551616"),
+    ],
+)
+def test_numbers_and_times_that_cannot_be_do_no_harm(nosend: Shell, said: bytes, instead: bytes) -> None:
+    folder = {3: notice(1), 9: notice(2)}
+    with Scripted(scripted(folder, change=lambda _, answer: answer.replace(said, instead))) as server:
+        nosend.configure("x", server.port)
+        nosend("sync")
+    assert nosend.rows("SELECT value FROM blacklist") == [(order(1),), (order(2),)]
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (b"UIDVALIDITY 7", b"UIDVALIDITY 18446744073709551616"),
+        (b"* SEARCH ", b"* SEARCH a b "),
+        (b"{", b"{99999999999"),
+    ],
+)
+def test_answers_that_cannot_be_read_are_told_in_words(nosend: Shell, said: bytes, instead: bytes) -> None:
+    folder = {3: notice(1), 9: notice(2)}
+    with Scripted(scripted(folder, change=lambda _, answer: answer.replace(said, instead))) as server:
+        nosend.configure("x", server.port, timeout=2)
+        done = nosend("sync", code=None)
+    assert done.returncode in {2, 75}
+    assert len(done.stderr.splitlines()) == 1
+    assert nothing_written(nosend)
+
+
+def test_what_the_server_says_reaches_no_terminal_raw_and_repeats_no_password(nosend: Shell) -> None:
+    def rude(command: bytes, said: bytes) -> bytes:
+        if command.startswith(b"LOGIN"):
+            return said.split(b" ")[0] + b" NO \x1b]0;owned\x07 wrong: secret\r\n"
+        return said
+
+    with Scripted(scripted({}, change=rude)) as server:
+        nosend.configure("x", server.port)
+        done = nosend("sync", code=2)
+    assert "\x1b" not in done.stderr
+    assert "\x07" not in done.stderr
+    assert "wrong: ***" in done.stderr
+    assert "secret" not in done.stderr
+    assert "secret" not in "".join(nosend.dump())
+
+
+def test_a_password_with_a_line_break_is_never_sent(nosend: Shell) -> None:
+    with Scripted(scripted({})) as server:
+        nosend.configure("x", server.port)
+        done = nosend("sync", code=2, env={"NOSEND_PASSWORD": "a\r\nX1 DELETE INBOX"})
+    assert "line break" in done.stderr
+    assert not [line for line in server.lines if b"DELETE" in line or b"LOGIN" in line]
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".com"])
+def test_a_host_that_is_no_name_is_told(nosend: Shell, host: str) -> None:
+    nosend.configure("x", 993, host=host, tls="implicit")
+    assert "no name of a host" in nosend("sync", code=2).stderr
+
+
+def test_a_lock_file_that_is_a_link_is_not_followed(nosend: Shell, dovecot: Dovecot) -> None:
+    victim = nosend.folder / "victim"
+    victim.write_text("precious")
+    (nosend.folder / "nosend.db.lock").symlink_to(victim)
+    nosend.configure("linked", dovecot.port)
+    nosend("sync", code=75)
+    assert victim.read_text() == "precious"
+
+
+def test_only_the_beginning_of_header_and_body_is_ever_asked_for() -> None:
+    with Scripted(scripted({3: notice(1)})) as server:
+        read(server)
+    fetches = [line for line in server.lines if b"FETCH" in line]
+    assert len(fetches) == 2
+    assert all(re.search(rb"\]<0\.\d+>", line) for line in fetches)

@@ -102,7 +102,8 @@ def test_line_ends_and_the_order_of_fields_do_not_matter(path: Path) -> None:
     told = recognize(raw)
     assert recognize(raw.replace(b"\n", b"\r\n")) == told
     head, body = split_fields(raw)
-    if len({field.partition(b":")[0].lower() for field in head}) == len(head):
+    distinct = len({field.partition(b":")[0].lower() for field in head}) == len(head)
+    if distinct and all(b":" in field for field in head):  # below a line that is no field a From proves nothing
         assert recognize(b"".join(head[::-1]) + body) == told
         assert recognize(b"".join(sorted(head)) + body) == told
 

@@ -89,7 +89,7 @@ def sync(settings: Settings, store: Store, environment: Mapping[str, str], progr
     for mailbox in settings.mailboxes:
         store.round_begun(mailbox.account)
         found = _sync_mailbox(mailbox, store, environment, progress)
-        store.round_done(mailbox.account, now(), "; ".join(str(trouble) for trouble in found.troubles))
+        store.round_done(mailbox.account, now(), "; ".join(identifiers.one_line(str(t)) for t in found.troubles))
         report += found
     return report
 
@@ -201,15 +201,14 @@ def _set_aside(mail: Mail, trouble: str) -> Judged:
 
 def _written_at(read: Letter, received_at: datetime | None) -> datetime | None:
     """Give the letter's date (RFC 5322, 3.6.1) if it can be believed: not in the future, not before the marketplace."""
-    latest = (received_at or now()) + timedelta(days=1)
-    for value in read.header("date")[:1]:
-        try:
-            date = parsedate_to_datetime(value)
-        except (ValueError, TypeError, OverflowError):
-            break
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)  # "-0000": UTC, place unknown
-        if _NO_MAIL_BEFORE <= date <= latest:
-            return date
+    try:
+        latest = (received_at or now()) + timedelta(days=1)
+        date = parsedate_to_datetime(read.header("date")[0])
+        date = (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)  # "-0000": UTC, place unknown
+    except (IndexError, ValueError, TypeError, OverflowError):
+        return received_at
+    if _NO_MAIL_BEFORE <= date <= latest:
+        return date
     return received_at
 
 

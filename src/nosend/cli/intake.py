@@ -86,7 +86,8 @@ def _told(report: Report) -> int:
     if sys.stderr.isatty():
         tell(f"mails {report.seen}, entries added {recorded.listed}, renewed {recorded.renewed}")
     if recorded.suspects or recorded.set_aside:
-        tell(f"for a person: suspects {recorded.suspects}, set aside {recorded.set_aside}; `nosend review` lists them")
+        counts = f"{recorded.suspects} suspect, {recorded.set_aside} set aside"
+        tell(f"for a person to look at: {counts}; `nosend review` lists them")
     tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()))
     return min((trouble.exit_code for trouble in report.troubles), default=0)
 

@@ -63,7 +63,8 @@ def tell(*lines: str) -> None:
     """Say something to the person at stderr."""
     for line in lines:
         colour = False if os.environ.get("NO_COLOR") else None
-        click.echo(f"{click.style('nosend', bold=True)}: {line}", err=True, color=colour)
+        printable = "".join(char if char.isprintable() else " " for char in line)
+        click.echo(f"{click.style('nosend', bold=True)}: {printable}", err=True, color=colour)
 
 
 class Bar:

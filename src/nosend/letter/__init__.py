@@ -13,6 +13,7 @@ from nosend.letter import charset, header, html, layers, lines, mime
 from nosend.model import How, Letter
 
 _META = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
+_HTML = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 _LETTER_TYPES = frozenset({"message/rfc822", "message/global"})
 
 
@@ -30,7 +31,7 @@ def read(raw: bytes, limits: mime.Limits = mime.LIMITS) -> Letter:
 
 def heading(raw: bytes) -> Letter:
     """Read the header section alone, in a small part of the time; a letter without text."""
-    return _heading(mime.split(raw)[0])
+    return _heading(mime.split(raw).fields)
 
 
 def _heading(fields: header.Fields) -> Letter:
@@ -38,9 +39,11 @@ def _heading(fields: header.Fields) -> Letter:
 
 
 def _read(raw: bytes, how: How, budget: mime.Budget, depth: int = 0) -> Letter:
-    fields, body = mime.split(raw)
+    fields, body, damaged = mime.split(raw)
     if header.is_cut(fields):
         budget.cut(f"header fields after the first {header.MOST}, or {header.LONGEST} characters of one")
+    if damaged:
+        budget.cut("a header section that could be read in two ways")
     paragraphs: list[str] = []
     links: list[str] = []
     inside: list[Letter] = []
@@ -51,7 +54,7 @@ def _read(raw: bytes, how: How, budget: mime.Budget, depth: int = 0) -> Letter:
                 continue
             budget.letters += 1
             inside.append(_read(part.body, How.ATTACHED, budget, depth + 1))
-        elif part.media in {"text/plain", "text/html"} and not part.attachment:
+        elif (part.media == "text/plain" or "html" in part.media) and not (part.attachment and budget.parts):
             text = layers.letter(_lines(part, budget))
             paragraphs += text.paragraphs
             links += text.links
@@ -68,12 +71,29 @@ def _read(raw: bytes, how: How, budget: mime.Budget, depth: int = 0) -> Letter:
 
 
 def _lines(part: mime.Part, budget: mime.Budget) -> list[lines.Line]:
-    if part.media == "text/plain":
-        return lines.from_plain(charset.decode(part.body, part.charset), flowed=part.flowed, delsp=part.delsp)
+    if "html" in part.media or _HTML.match(part.body):
+        return html.lines(_markup(part, budget))
+    text = charset.decode(part.body, part.charset)
+    left = budget.limits.lines - budget.lines
+    count = text.count("\n") + 1
+    if count > left:
+        budget.cut(f"lines after the first {budget.limits.lines}")
+        text = "\n".join(text.split("\n", max(left, 0))[: max(left, 0)])
+    budget.lines += count
+    return lines.from_plain(text, flowed=part.flowed, delsp=part.delsp)
+
+
+def _markup(part: mime.Part, budget: mime.Budget) -> str:
     declared = part.charset
     if not declared and (meta := _META.search(part.body[:4096])):
         declared = meta[1].decode("ascii", "replace")
     markup = charset.decode(part.body, declared)
-    if len(markup) > budget.limits.html:
+    left = budget.limits.html - budget.html
+    if len(markup) > left:
         budget.cut(f"HTML after the first {budget.limits.html} characters")
-    return html.lines(markup[: budget.limits.html])
+    budget.html += len(markup)
+    markup = markup[: max(left, 0)]
+    if markup.count("<") > budget.limits.tags:
+        budget.cut(f"HTML after the first {budget.limits.tags} tags")
+        markup = "<".join(markup.split("<", budget.limits.tags)[: budget.limits.tags])
+    return markup

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 # Labels that are written where nothing is known of the bytes: valid UTF-8 beats them.
 _SINGLE_BYTE = frozenset({"ascii", "cp1252", "iso8859-15"})
@@ -35,8 +36,12 @@ _REFUSED = frozenset(
     }
 )
 _ASCII_BYTES = frozenset({"hz", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be", "utf-32-le"})
+_EAST_ASIAN = frozenset(
+    {"big5", "big5hkscs", "cp932", "cp949", "cp950", "euc_jp", "euc_kr", "gb18030", "gb2312", "gbk"}
+)
 _JAPANESE = ("cp932", "euc_jp")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B(]")
+_LABEL = re.compile(r"[a-z0-9_.:+-]{1,40}")
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
 
 
@@ -51,25 +56,30 @@ def decode(data: bytes, declared: str = "") -> str:
 
 
 def _decode(data: bytes, codec: str) -> str:
-    tries = [codec] if codec and codec not in _SINGLE_BYTE else []
-    for name in (*tries, "utf-8"):
-        text = _strict(data, name)
-        if text is not None:
-            return text
+    utf_8 = _strict(data, "utf-8") if codec not in _ASCII_BYTES else None
+    # what is valid UTF-8 is hardly ever anything else; a few bytes in an East Asian encoding may be
+    if utf_8 is not None and (codec not in _EAST_ASIAN or sum(not c.isascii() for c in utf_8) >= 4):
+        return utf_8
+    text = _strict(data, codec) if codec and codec not in _SINGLE_BYTE else None
+    if text is not None:
+        return text
     for name in _JAPANESE:
         text = _strict(data, name)
         if text is not None and _reads_as_japanese(text):
             return text
     if codec == "utf-8" and _damaged_utf8(data):
         return data.decode("utf-8", "replace")
-    if codec in _SINGLE_BYTE:
-        return _windows_1252(data) if codec != "iso8859-15" else data.decode(codec)
-    return _windows_1252(data) if not codec or codec == "utf-8" else data.decode(codec, "replace")
+    if codec in {"", "ascii", "cp1252", "utf-8"}:
+        return _windows_1252(data)
+    return data.decode(codec, "replace")
 
 
+@lru_cache(maxsize=256)
 def _codec(label: str) -> str:
     """Give Python's name of a charset label, empty when there is none."""
     label = label.strip("\"' \t").lower()
+    if not _LABEL.fullmatch(label):
+        return ""
     try:
         name = codecs.lookup(_MEANT.get(label, label)).name
         b"a".decode(name, "replace")  # rot13 and base64 are codecs, too, but not of text

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64, a2b_qp
+from itertools import islice
 
 from nosend.letter import charset
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
+_BARE_CR = re.compile(rb"\r(?!\n|\Z)")
 _BREAKS = re.compile(r"[\r\n\x00]+")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 LONGEST = 20_000  # characters of one field that are read; RFC 5322 allows 998 on a line
 MOST = 1_000  # fields of one section that are read
+
+_MOST_WORDS = 500  # encoded words of one field that are decoded
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -45,6 +49,25 @@ def is_cut(section: Fields) -> bool:
     return len(section) >= MOST or any(len(value) >= LONGEST for _, value in section)
 
 
+def is_damaged(section: bytes) -> bool:
+    """Tell whether mail programs may read a section in two ways, and so another sender.
+
+    A NUL or a bare CR ends a line for some, a line that is no field ends the section for some; below one of
+    these a From proves nothing. The "From " line of an mbox may stand first.
+    """
+    if b"\0" in section or _BARE_CR.search(section):
+        return True
+    broken = False
+    for number, line in enumerate(section.split(b"\n")):
+        if line[:1] in {b" ", b"\t"} or not line.strip(b"\r"):
+            continue
+        if not is_field(line):
+            broken = broken or number > 0 or not line.startswith(b"From ")
+        elif broken and line[:5].lower() == b"from:":
+            return True
+    return False
+
+
 def is_field(line: bytes) -> bool:
     """Tell whether a line can begin a header field."""
     return _FIELD.match(line) is not None
@@ -68,7 +91,7 @@ def decode(value: str) -> str:
     """
     pieces: list[tuple[str, bytes]] = []  # charset and bytes; the charset of literal text is ""
     end = 0
-    for word in _WORD.finditer(value):
+    for word in islice(_WORD.finditer(value), _MOST_WORDS):
         between = value[end : word.start()]
         if between and not (pieces and between.isspace()):
             pieces.append(("", between.encode("utf-8", "surrogateescape")))
@@ -89,8 +112,11 @@ def _q(text: str) -> bytes:
 
 
 def from_base64(data: bytes) -> bytes:
-    """Decode base64 with foreign characters, missing padding and a torn end (RFC 2045, 6.8)."""
-    digits = _NOT_BASE64.sub(b"", data.partition(b"=")[0])  # behind the padding stand footers of mailing lists
+    """Decode base64 with foreign characters, missing padding, a torn end, several blocks (RFC 2045, 6.8)."""
+    return b"".join(_block(_NOT_BASE64.sub(b"", block)) for block in data.split(b"=") if block)
+
+
+def _block(digits: bytes) -> bytes:
     if len(digits) % 4 == 1:  # six bits of a byte that never came
         digits = digits[:-1]
     return a2b_base64(digits + b"=" * (-len(digits) % 4))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, Tag
 
-from nosend.identifiers import INVISIBLE
+from nosend.identifiers import visible
 from nosend.letter.lines import Line
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _BROKEN = re.compile(r"[\x00\ud800-\udfff]")  # characters that libxml2 stops at
 
 def lines(markup: str) -> list[Line]:
     """Read an HTML document, whole or broken. <blockquote> counts as one quote mark."""
-    soup = BeautifulSoup(_BROKEN.sub("", markup.translate(INVISIBLE)), "lxml")
+    soup = BeautifulSoup(_BROKEN.sub("", visible(markup)), "lxml")
     writer = _Writer()
     open_elements: list[tuple[Tag, Iterator[object]]] = [(soup, iter(soup.contents))]
     while open_elements:

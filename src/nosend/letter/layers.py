@@ -33,12 +33,12 @@ _FORWARD_WORDS = frozenset(
     .split(" / ")  # room for the next mail program
 )
 _FIELD_WORDS = {
-    "from": "from/von/de/da/expéditeur/mittente/remitente/remetente/van/från/fra/差出人/送信者/送信元/发件人",
+    "from": "from/von/de/da/expéditeur/mittente/remitente/remetente/van/från/fra/od/kimden/差出人/送信者/送信元/发件人",
     "date": "date/sent/datum/gesendet/envoyé/data/inviato/fecha/enviado/enviado el/enviada em/enviado em/verzonden"
-    "/skickat/日付/送信日時/日時/发送时间",
-    "to": "to/an/à/pour/a/para/aan/destinataire/destinatario/destinatário/till/宛先/收件人",
+    "/skickat/sendt/wysłano/gönderilme/gönderme tarihi/日付/送信日時/日時/发送时间",
+    "to": "to/an/à/pour/a/para/aan/destinataire/destinatario/destinatário/till/til/do/kime/宛先/收件人",
     "cc": "cc/kopie/kopie an/copie/copie à/copia/copia a/per conoscenza",
-    "subject": "subject/betreff/objet/sujet/oggetto/asunto/assunto/onderwerp/ämne/件名/主题",
+    "subject": "subject/betreff/objet/sujet/oggetto/asunto/assunto/onderwerp/ämne/emne/temat/konu/件名/主题",
     "reply-to": "reply-to/antwort an/répondre à/rispondi a/responder a/返信先",
 }
 _FIELD_OF_WORD = {word: field for field, words in _FIELD_WORDS.items() for word in words.split("/")}

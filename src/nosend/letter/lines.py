@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from nosend.identifiers import INVISIBLE
+from nosend.identifiers import visible
 
 _QUOTE = re.compile(r"(?:>[ ]?)+")
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
@@ -29,7 +29,7 @@ def from_plain(text: str, *, flowed: bool = False, delsp: bool = False) -> list[
     """Read text/plain: `>` quotes, blank lines as paragraph ends, format=flowed with DelSp (RFC 3676)."""
     found: list[tuple[list[str], int, bool]] = []  # pieces, depth, opens
     opens, open_flow = True, False
-    for raw in text.translate(INVISIBLE).replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+    for raw in visible(text).replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         mark = _QUOTE.match(raw)
         depth = min(mark[0].count(">"), _DEEPEST) if mark else 0
         body = raw[mark.end() :] if mark else raw

@@ -11,14 +11,13 @@ import re
 from binascii import Error as BinasciiError
 from binascii import a2b_qp, a2b_uu
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nosend.letter import header
+from nosend.letter.header import Fields  # noqa: TC001 - a NamedTuple reads its annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from nosend.letter.header import Fields
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 _PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(\r?\n)")  # RFC 2045, 6.7 (3)
@@ -33,7 +32,9 @@ class Limits:
     parts: int = 100
     depth: int = 20  # multiparts within multiparts
     letters: int = 50  # letters inside the letter, all levels together
-    html: int = 512 * 1024  # characters of one HTML part
+    html: int = 512 * 1024  # characters of HTML, all parts together
+    tags: int = 20_000  # tags of one HTML part: closing tags that match nothing cost the square
+    lines: int = 50_000  # lines of plain text, all parts together
 
 
 LIMITS = Limits()
@@ -46,6 +47,8 @@ class Budget:
     limits: Limits
     parts: int = 0
     letters: int = 0
+    html: int = 0
+    lines: int = 0
     cuts: list[str] = field(default_factory=list)
 
     def cut(self, what: str) -> None:
@@ -67,7 +70,15 @@ class Part:
     body: bytes
 
 
-def split(raw: bytes) -> tuple[Fields, bytes]:
+class Section(NamedTuple):
+    """A mail in two: its header fields and its body. `damaged`: its sender could be read in two ways."""
+
+    fields: Fields
+    body: bytes
+    damaged: bool
+
+
+def split(raw: bytes) -> Section:
     """Part a mail into its header fields and its body (RFC 5322, 2.1).
 
     Without an empty line between them the body begins at the first line that is no header field.
@@ -76,8 +87,9 @@ def split(raw: bytes) -> tuple[Fields, bytes]:
         raw = raw.replace(b"\r", b"\n")
     blank = _BLANK_LINE.search(raw)
     end, start = blank.span() if blank else (_end_of_fields(raw),) * 2
-    fields = header.fields(raw[: min(end, _HEADER_CAP)])
-    return fields, raw[start:] if fields or not end else raw
+    section = raw[: min(end, _HEADER_CAP)]
+    fields = header.fields(section)
+    return Section(fields, raw[start:] if fields or not end else raw, end > _HEADER_CAP or header.is_damaged(section))
 
 
 def _end_of_fields(raw: bytes) -> int:
@@ -105,7 +117,8 @@ def leaves(fields: Fields, body: bytes, budget: Budget, depth: int = 0, default:
             budget.cut(f"parts after the first {budget.limits.parts}")
             return
         budget.parts += 1
-        yield from leaves(*split(piece), budget, depth + 1, inner_default)
+        inner = split(piece)
+        yield from leaves(inner.fields, inner.body, budget, depth + 1, inner_default)
 
 
 def _pieces(body: bytes, boundary: str) -> Iterator[bytes]:
@@ -130,17 +143,18 @@ def _leaf(fields: Fields, body: bytes, kind: str, parameters: dict[str, str]) ->
         flowed=parameters.get("format", "").lower() == "flowed",
         delsp=parameters.get("delsp", "").lower() == "yes",
         attachment=disposition.lower() == "attachment",
-        filename=header.decode(more.get("filename", "") or parameters.get("name", "")).lower(),
-        body=_transfer_decoded(body, _value(fields, "content-transfer-encoding")[0].lower()),
+        filename=header.decode((more.get("filename", "") or parameters.get("name", ""))[:1_000]).lower(),
+        body=_transfer_decoded(body, _value(fields, "content-transfer-encoding")[0].lower().strip(" .\"'")),
     )
 
 
 def _content_type(fields: Fields, default: str) -> tuple[str, dict[str, str]]:
     value, parameters = _value(fields, "content-type")
-    kind = value.lower()
-    return (kind if kind.count("/") == 1 else default), parameters
+    kind = _MEDIA.search(value.lower())
+    return (f"{kind[1]}/{kind[2]}" if kind else default), parameters
 
 
+_MEDIA = re.compile(r"([a-z]+)\s*/\s*([\w.+-]+)")  # with what some programs write around it
 _PARAMETER = re.compile(r';[ \t]*([^\s=;"]{1,40})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))')
 
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STDIN = "-"
-_MBOX = b"From "
+# a "From " line with a time and a year (RFC 4155); a line of text that begins with the word has none
+_SEPARATOR = re.compile(rb"From [^\r\n]*\d\d:\d\d[^\r\n]*\d{4}")
 _QUOTED_FROM = re.compile(rb"^>+From ")
-_SUFFIXES = frozenset({".eml", ".mbox", ".mbx"})
+_SUFFIXES = frozenset({".mbox", ".mbx"})
 _LINE = 1024 * 1024  # the longest line that is read at once
 
 
@@ -47,9 +48,13 @@ def files(paths: tuple[str, ...]) -> list[str]:
 
 
 def _is_mail_file(path: Path) -> bool:
-    if path.parent.name in {"cur", "new"}:
-        return not path.name.startswith(".")
-    return path.suffix.lower() in _SUFFIXES
+    return _is_one_mail(path) or path.suffix.lower() in _SUFFIXES
+
+
+def _is_one_mail(path: Path) -> bool:
+    """Tell a file that holds one mail by its name: then nothing in it parts it."""
+    in_maildir = path.parent.name in {"cur", "new"} and not path.name.startswith(".")
+    return in_maildir or path.suffix.lower() == ".eml"
 
 
 def mails(name: str, account: str) -> Iterator[Mail]:
@@ -68,13 +73,12 @@ def mails(name: str, account: str) -> Iterator[Mail]:
 
 
 def _stream(stream: BinaryIO, name: str, account: str) -> Iterator[Mail]:
-    beginning = stream.read(len(_MBOX))
-    if beginning != _MBOX:
-        kept = beginning + stream.read(LIMITS.size + 1 - len(beginning))
+    beginning = stream.readline(_LINE)
+    if not _SEPARATOR.match(beginning) or _is_one_mail(Path(name)):
+        kept = beginning + stream.read(max(0, LIMITS.size + 1 - len(beginning)))
         told = os.fstat(stream.fileno())
         yield _mail([kept], told.st_size if stat.S_ISREG(told.st_mode) else len(kept), name, account)
         return
-    stream.readline(_LINE)  # the rest of the first "From " line
     for number, (kept_lines, size) in enumerate(_mbox(stream), 1):
         yield _mail(kept_lines, size, f"{name}:{number}", account)
 
@@ -85,7 +89,7 @@ def _mbox(stream: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
     size = 0
     blank = b""
     while line := stream.readline(_LINE):
-        if blank and line.startswith(_MBOX):
+        if blank and _SEPARATOR.match(line):
             yield lines, size
             lines, size, blank = [], 0, b""
             continue

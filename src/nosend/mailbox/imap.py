@@ -19,6 +19,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
+from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from nosend.config import Mailbox
 
+_END_OF_NUMBERS = 2**63  # RFC 3501 ends them at 2^32; what no database holds is no number
 # Answers to LOGIN that say "not now" (RFC 5530), and how Gmail, Yahoo and Exchange say it
 _NOT_NOW = re.compile(
     rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\]|too many|try again|temporar|not connected|throttl",
@@ -94,14 +96,13 @@ class ImapMailbox:
         except LoginError as error:
             if isinstance(error.__context__, (imaplib.IMAP4.abort, ProtocolError)):
                 raise error.__context__ from None  # imapclient calls a broken line a failed log-in
-            if _NOT_NOW.search(str(error).encode()):
-                raise MailboxUnreachableError(
-                    f"{self._where} does not take log-ins now ({error}): try again later"
-                ) from error
+            said = _words(error).replace(password, "***")  # some servers repeat what they were told
+            if _NOT_NOW.search(said.encode()):
+                raise MailboxUnreachableError(f"{self._where} takes no log-ins now ({said}): try again later") from None
             raise MailboxRefusedError(
-                f"{self._where} refused the log-in of {self._settings.username!r} ({_words(error)}): "
+                f"{self._where} refused the log-in of {self._settings.username!r} ({said}): "
                 "check username and password; Gmail and Yahoo want an app password"
-            ) from error
+            ) from None
 
     def close(self) -> None:
         """Log out, or drop the line when the server does not answer any more."""
@@ -139,14 +140,14 @@ class ImapMailbox:
                     f"{self._where} has no folder {name!r} ({_words(error)}){self._near(name)}"
                 ) from error
         uidvalidity = answer.get(b"UIDVALIDITY")
-        if not isinstance(uidvalidity, int):
+        if not isinstance(uidvalidity, int) or not 0 <= uidvalidity < _END_OF_NUMBERS:
             raise MailboxRefusedError(
                 f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart"
             )
         return Folder(name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"))
 
     def _near(self, name: str) -> str:
-        names = [str(found) for _, _, found in self._client.list_folders()]
+        names = [one_line(str(found)) for _, _, found in self._client.list_folders()]
         folded = {one.casefold(): one for one in names}
         near = [folded[one] for one in get_close_matches(name.casefold(), list(folded), 3, 0.5)]
         near += [one for one in names if re.split(r"[/.\\]", one)[-1].casefold() == name.casefold() and one not in near]
@@ -156,7 +157,8 @@ class ImapMailbox:
     def search(self, uids: str) -> list[int]:
         """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them."""
         with self._told():
-            return [int(uid) for uid in self._client.search(["UID", uids])]
+            found = [int(uid) for uid in self._client.search(["UID", uids])]
+            return [uid for uid in found if 0 < uid < _END_OF_NUMBERS]
 
     def fetch(self, uids: list[int], items: list[str]) -> dict[int, dict[bytes, Any]]:
         """Fetch items by explicit UIDs: for ranges imapclient raises after the server did its work.
@@ -192,6 +194,10 @@ class ImapMailbox:
             raise MailboxUnreachableError(
                 f"{where} did not answer in {self._settings.timeout} s: try again later"
             ) from error
+        except UnicodeError as error:
+            raise MailboxRefusedError(f"{where}: that is no name of a host, or a name in it is not ASCII") from error
+        except (ValueError, OverflowError, MemoryError, RecursionError) as error:
+            raise MailboxUnreachableError(f"{where} gave an answer that cannot be read: try again later") from error
         except OSError as error:
             raise MailboxUnreachableError(
                 f"{where} cannot be reached ({error.strerror or error}): try again later"
@@ -209,11 +215,12 @@ class ImapMailbox:
 
 
 def number(answer: dict[bytes, Any], key: bytes) -> int:
-    """Give a number of an answer, 0 when it was not told."""
+    """Give a number of an answer, 0 when it was not told or cannot be."""
     value = answer.get(key)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value < _END_OF_NUMBERS else 0
 
 
 def _words(error: Exception) -> str:
     """Give the server's words without imaplib's wrapping of bytes."""
-    return re.sub(r"\bb'([^']*)'|\bb\"([^\"]*)\"", r"\1\2", str(error)).strip() or type(error).__name__
+    said = re.sub(r"\bb'([^']*)'|\bb\"([^\"]*)\"", r"\1\2", str(error))
+    return one_line(said) or type(error).__name__

@@ -16,8 +16,15 @@ _COMMAND_SECONDS = 60
 
 
 def password(mailbox: Mailbox, environment: Mapping[str, str]) -> str:
-    """Get the password. Raises ConfigError when it is not where the configuration says."""
+    """Get the password. Raises ConfigError when it is not where the configuration says, or cannot be one."""
     who = f"account {mailbox.account!r}"
+    secret = _secret(mailbox, environment, who)
+    if any(ord(char) < 32 for char in secret):  # a line break would end the command and begin another
+        raise ConfigError(f"{who}: the password holds a line break or another control character")
+    return secret
+
+
+def _secret(mailbox: Mailbox, environment: Mapping[str, str], who: str) -> str:
     if mailbox.password_env:
         secret = environment.get(mailbox.password_env, "")
         if not secret:

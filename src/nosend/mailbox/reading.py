@@ -6,6 +6,7 @@ Memory does not grow with the folder, and of most mails only a few header fields
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nosend import letter, verdict
@@ -17,7 +18,6 @@ from nosend.verdict import Worth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from nosend.config import Mailbox
     from nosend.mailbox.imap import Folder, ImapMailbox
@@ -27,9 +27,10 @@ _HEADERS = 500  # header sections a FETCH: 19,000 mails/s on Dovecot, against 2,
 _BODIES = 100  # bodies a FETCH, and
 _BODY_BYTES = 8 * 1024 * 1024  # bytes of bodies a FETCH
 _FIELDS = " ".join((*verdict.DECIDING_FIELDS, "Message-ID", "Date", "X-Marketplace-ID")).upper()
-_HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]"
-# one byte more than a letter is read of: the letter then tells that it was cut
-_BODY_ITEM, _CUT_BODY_ITEM = "BODY.PEEK[]", f"BODY.PEEK[]<0.{LIMITS.size + 1}>"
+# Never more than this of a mail, whatever size the server tells; of a body one byte more than a letter is read of,
+# so that the letter tells that it was cut.
+_HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]<0.65536>"
+_BODY_ITEM = f"BODY.PEEK[]<0.{LIMITS.size + 1}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class FolderReader:
     def _windows(self, after: int) -> Iterator[tuple[list[int], int]]:
         """Search window by window; wider after holes, so that a folder whose UIDs run to 2^32 ends as well."""
         start, width = after + 1, _WINDOW
+        answers = False  # whether the server's searches were seen to give anything
         if not self._folder.exists:
             return
         while not self._folder.uidnext or start < self._folder.uidnext:
@@ -86,6 +88,12 @@ class FolderReader:
             uids = self._inbox.search(f"{start}:{end or '*'}")
             # `n:*` gives the last mail even when its UID is below n (RFC 3501, 6.4.8)
             uids = sorted({uid for uid in uids if uid >= start and (not end or uid <= end)})
+            if not uids and not answers:
+                # `n:*` names the last mail at least: else the server answered without data, and nothing is read
+                answers = bool(self._inbox.search(f"{start}:*"))
+                if not answers:
+                    raise self._no_data()
+            answers = answers or bool(uids)
             if end:
                 yield uids, end
                 width = width * 2 if len(uids) < _WINDOW // 4 else _WINDOW
@@ -120,7 +128,7 @@ class FolderReader:
     def _headings(self, uids: list[int]) -> tuple[list[_Heading], list[Mail]]:
         found = self._inbox.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", _HEADER_ITEM])
         headings = {
-            uid: _Heading(uid, number(item, b"RFC822.SIZE"), item.get(b"INTERNALDATE"), raw)
+            uid: _Heading(uid, number(item, b"RFC822.SIZE"), _time(item.get(b"INTERNALDATE")), raw)
             for uid, item in found.items()
             if (raw := _content(item, b"BODY[HEADER")) is not None
         }
@@ -128,15 +136,8 @@ class FolderReader:
         return [headings[uid] for uid in uids if uid in headings], missing
 
     def _bodies(self, headings: list[_Heading]) -> list[Mail]:
-        bodies: dict[int, bytes] = {}
-        for item_name, some in (
-            (_BODY_ITEM, [h.uid for h in headings if h.size <= LIMITS.size]),
-            (_CUT_BODY_ITEM, [h.uid for h in headings if h.size > LIMITS.size]),
-        ):
-            for uid, item in self._inbox.fetch(some, [item_name]).items():
-                raw = _content(item, b"BODY[]")
-                if raw is not None:
-                    bodies[uid] = raw
+        answer = self._inbox.fetch([h.uid for h in headings], [_BODY_ITEM])
+        bodies = {uid: raw for uid, item in answer.items() if (raw := _content(item, b"BODY[]")) is not None}
         missing = self._without_data([h.uid for h in headings if h.uid not in bodies], all_of=len(headings))
         return [self._mail(h, bodies[h.uid]) for h in headings if h.uid in bodies] + missing
 
@@ -150,11 +151,14 @@ class FolderReader:
             return []
         there = set(self._inbox.search(",".join(map(str, uids)))) & set(uids)
         if there and len(uids) == all_of:
-            raise MailboxUnreachableError(
-                f"account {self._mailbox.account!r}: {self._mailbox.host} answered without data "
-                f"in folder {self._folder.name!r}: try again later"
-            )
+            raise self._no_data()
         return [Mail(b"", self._place(uid), None, 0, "the server gives no data of it") for uid in sorted(there)]
+
+    def _no_data(self) -> MailboxUnreachableError:
+        where = f"account {self._mailbox.account!r}: {self._mailbox.host}"
+        return MailboxUnreachableError(
+            f"{where} answered without data in folder {self._folder.name!r}: try again later"
+        )
 
     def _worth(self, heading: _Heading) -> Worth:
         return verdict.worth_reading(letter.heading(heading.raw), self._mailbox.trust)
@@ -187,6 +191,15 @@ def _content(item: dict[bytes, Any], begins: bytes) -> bytes | None:
         if key.upper().startswith(begins) and isinstance(value, bytes):
             return value
     return None
+
+
+def _time(received_at: Any) -> datetime | None:
+    """Take a time that can be one; servers have told the year 9999."""
+    try:
+        told = received_at.astimezone(UTC) if isinstance(received_at, datetime) else None
+    except (ValueError, OverflowError):  # a zone of 99 hours
+        return None
+    return told if told and 1980 < told.year < 2200 else None
 
 
 def _uid(mail: Mail) -> int:

@@ -103,4 +103,9 @@ class Blacklist:
 
     def _entries(self, clause: str, values: tuple[str, ...]) -> Iterator[Entry]:
         with in_words(self._path):
-            yield from map(rows.entry, self._db.execute(f"SELECT {_COLUMNS} FROM blacklist {clause}", values))
+            for row in self._db.execute(f"SELECT {_COLUMNS} FROM blacklist {clause}", values):
+                try:
+                    entry = rows.entry(row)
+                except (TypeError, ValueError) as error:  # a view of that name, with something else in it
+                    raise StoreRefusedError(f"database {str(self._path)!r} is not nosend's ({error})") from error
+                yield entry

@@ -25,7 +25,7 @@ def one_round(database: Path, wait: float = _WAIT_SECONDS) -> Iterator[None]:
     """
     path = database.with_name(database.name + ".lock")
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StoreUnavailableError(
             f"{str(path)!r} cannot be made ({error.strerror}): the database's folder must be writable"

@@ -15,7 +15,7 @@ from nosend import identifiers
 from nosend.identifiers import one_line
 from nosend.model import Kind, Letter, Sender, Trial, Trust, Verdict
 from nosend.verdict import sender, wording
-from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, worth_reading
+from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, markers, worth_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,9 @@ __all__ = ["DECIDING_FIELDS", "JUDGES", "MARKER", "OPTED_OUT", "Worth", "judge",
 _MARKETPLACE = "X-Marketplace-ID"
 _VERSION = 1  # of the judges below; a pack has its own
 
-# Amazon's addresses that send a seller what the seller wrote: anything may be quoted there.
-_ECHOES = ("donotreply@", "do-not-reply@")
+# The address every known notice came from. Amazon's other addresses pass on what sellers and buyers wrote (copies
+# of messages, forum posts, support cases): without the marker they prove nothing.
+_NOTIFIER = "auto-communication@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +73,59 @@ def _buyer_message(letter: Letter, _: Trust) -> Finding | None:
 
 def _marker(letter: Letter, trust: Trust) -> Finding | None:
     """Read the machine-readable marker: language-free, and firm in both directions."""
-    values = letter.header(MARKER)
+    values = markers(letter)
     if not values:
         return None
-    line = f"{MARKER}: {', '.join(values)}"
-    if OPTED_OUT not in values:
-        kind = Kind.OTHER_NOTICE if sender.who(letter, trust) is Sender.AMAZON else Kind.UNRELATED
-        return Finding(kind, "marker-other", line)
-    contradiction = () if set(values) == {OPTED_OUT} else ("the markers contradict each other",)
-    return Finding(Kind.OPT_OUT, "marker", line, orders=_own_orders(letter), doubts=contradiction)
+    line = f"{MARKER}: {', '.join(letter.header(MARKER))}"
+    if values == {OPTED_OUT}:
+        return Finding(Kind.OPT_OUT, "marker", line, orders=_own_orders(letter))
+    if OPTED_OUT in values:
+        return _doubtful(letter, "marker", line, "the markers contradict each other")
+    if any("OPT" in value and "OUT" in value for value in values):
+        return _doubtful(letter, "marker", line, "this value of the marker is not known")
+    kind = Kind.OTHER_NOTICE if sender.who(letter, trust) is Sender.AMAZON else Kind.UNRELATED
+    return Finding(kind, "marker-other", line)
 
 
-def _opt_out_wording(letter: Letter, _: Trust) -> Finding | None:
+def _doubtful(letter: Letter, rule: str, why: str, doubt: str) -> Finding:
+    return Finding(Kind.OPT_OUT, rule, why, orders=_own_orders(letter), doubts=(doubt,))
+
+
+def _opt_out_wording(letter: Letter, trust: Trust) -> Finding | None:
     """Look for the one sentence that ties one order id to non-delivery and to the buyer's choice."""
     matches = wording.find(tuple(w for pack in wording.packs() for w in pack.opt_outs), letter.paragraphs)
     if not matches:
         return None
     first = matches[0]
-    echo = sender.address(letter).startswith(_ECHOES)
+    doubts = [
+        (
+            "not from the address that sends notices",
+            sender.who(letter, trust) is Sender.AMAZON and not sender.address(letter).startswith(_NOTIFIER),
+        ),
+        ("the words run over the end of a sentence", not first.is_one_sentence),
+        ("another cause is named as well", bool(_other_causes(letter))),
+    ]
     return Finding(
         Kind.OPT_OUT,
         first.wording.rule,
         first.sentence,
         first.wording.version,
         _own_orders(letter),
-        ("the sender passes on what sellers wrote",) if echo else (),
+        tuple(text for text, holds in doubts if holds),
     )
 
 
 def _known_other_cause(letter: Letter, trust: Trust) -> Finding | None:
     """Amazon names another cause: a content filter, a closed thread, a restricted account."""
-    if sender.who(letter, trust) is not Sender.AMAZON:
-        return None
-    matches = wording.find(tuple(w for pack in wording.packs() for w in pack.others), letter.paragraphs)
+    matches = _other_causes(letter) if sender.who(letter, trust) is Sender.AMAZON else ()
     if not matches:
         return None
     first = matches[0]
     return Finding(Kind.OTHER_NOTICE, first.wording.rule, first.sentence, first.wording.version)
+
+
+def _other_causes(letter: Letter) -> tuple[wording.Match, ...]:
+    return wording.find(tuple(w for pack in wording.packs() for w in pack.others), letter.paragraphs)
 
 
 def _failure_subject(letter: Letter, trust: Trust) -> Finding | None:
@@ -144,7 +161,7 @@ def _letter_inside(letter: Letter, trust: Trust) -> Verdict | None:
             any(v.kind is not Kind.OPT_OUT for _, v in claims),
         ),
         (f"{len(orders)} different order ids", len(orders) != 1),
-        ("the letter was cut", bool(letter.cuts)),
+        (f"not read: {', '.join(letter.cuts)}", bool(letter.cuts)),
     ]
     told = [text for text, holds in doubts if holds]
     return replace(
@@ -216,7 +233,7 @@ def _doubts(letter: Letter, verdict: Verdict, orders: tuple[str, ...]) -> tuple[
         ("authentication failed", verdict.authenticity is verdict.authenticity.FAIL),
         ("no order id", not orders),
         (f"{len(orders)} different order ids", len(orders) > 1),
-        ("the letter was cut", bool(letter.cuts)),
+        (f"not read: {', '.join(letter.cuts)}", bool(letter.cuts)),
     ]
     return tuple(text for text, holds in doubts if holds)
 

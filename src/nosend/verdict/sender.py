@@ -17,7 +17,12 @@ _NAMED = re.compile(r"[^<>,:;@]*<\s*([^<>\s]+)\s*>")
 # authserv-id; method/version=result ...; RFC 8601, 2.2
 _RESULT = re.compile(r"\s*([a-z-]+)\s*(?:/\s*\d+\s*)?=\s*([a-z]+)", re.IGNORECASE)
 _METHODS = frozenset({"dkim", "spf", "dmarc"})
-_FAILURES = frozenset({"fail", "hardfail"})  # hardfail: the word before RFC 7001
+_COMMENT = r"(?:\([^()]{0,200}\)\s*)?"
+# A failure however it is written: hardfail is the word before RFC 7001, some put results into quotes
+_FAILURE = re.compile(
+    rf"(?<![\w.-])(?:dkim|spf|dmarc)\s*{_COMMENT}(?:/\s*[\d.]+\s*)?=\s*{_COMMENT}\"?(?:hard)?fail(?![\w-])",
+    re.IGNORECASE,
+)
 
 
 def address(letter: Letter) -> str:
@@ -35,7 +40,7 @@ def address(letter: Letter) -> str:
     return found.lower() if _ADDRESS.fullmatch(found) else ""
 
 
-def _unquoted(value: str) -> str | None:
+def _unquoted(value: str) -> str | None:  # noqa: C901 - one scanner, read from left to right
     """Take out quoted strings and comments, in which anything may be written (RFC 5322, 3.2.2 and 3.2.4).
 
     None when one of them is left open: then programs disagree about what is outside.
@@ -45,7 +50,9 @@ def _unquoted(value: str) -> str | None:
     for char in value:
         if escaped:
             escaped = False
-        elif char == "\\" and (quoted or depth):
+        elif char == "\\":
+            if not quoted and not depth:
+                return None
             escaped = True
         elif quoted:
             quoted = char != '"'
@@ -78,15 +85,16 @@ def who(letter: Letter, trust: Trust) -> Sender:
 def authenticity(letter: Letter) -> Authenticity:
     """Read all Authentication-Results (RFC 8601). One explicit failure outweighs any number of passes.
 
-    A pass is only what some header claims: it grants nothing. No header is unknown.
+    A failure counts wherever it stands, even in a comment or a quoted string, since what a mail's writer put
+    there could hide it; a pass counts only as a result. A pass is what some header claims: it grants nothing.
     """
-    results = {result for value in letter.header("authentication-results") for result in _results(value)}
-    if results & _FAILURES:
+    values = letter.header("authentication-results")
+    if any(_FAILURE.search(text) for value in values for text in (value, _unquoted(value) or "")):
         return Authenticity.FAIL
+    results = {result for value in values for result in _results(value)}
     return Authenticity.PASS if "pass" in results else Authenticity.UNKNOWN
 
 
 def _results(value: str) -> list[str]:
-    bare = _unquoted(value)
-    found = (_RESULT.match(piece) for piece in (value if bare is None else bare).split(";"))
+    found = (_RESULT.match(piece) for piece in (_unquoted(value) or "").split(";"))
     return [one[2].lower() for one in found if one and one[1].lower() in _METHODS]

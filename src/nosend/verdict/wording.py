@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from nosend.identifiers import order_ids, plain, replace_order_ids
+from nosend.identifiers import plain, replace_order_ids
 from nosend.letter.lines import CJK
 
 if TYPE_CHECKING:
@@ -56,11 +56,14 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A wording that stands in a letter: the sentence as it was written, and the order ids in it."""
+    """A wording that stands in a letter, and the sentence as it was written.
+
+    Not `is_one_sentence`: the words follow each other, but over what looks like the end of a sentence.
+    """
 
     wording: Wording
     sentence: str
-    orders: tuple[str, ...]
+    is_one_sentence: bool = True
 
 
 @cache
@@ -97,21 +100,23 @@ def compile_wording(text: str) -> tuple[str, ...]:
 
 
 def find(wordings: tuple[Wording, ...], paragraphs: tuple[str, ...]) -> tuple[Match, ...]:
-    """Find the sentences that a wording stands in; each sentence is claimed by its first wording."""
+    """Find the sentences that a wording stands in, and paragraphs that have it across sentences; each once."""
     found: list[Match] = []
     with_order = all(ORDER in "".join(wording.pieces) for wording in wordings)
     for paragraph in paragraphs:
         if with_order and len(_DIGIT.findall(paragraph)) < _ORDER_DIGITS:
             continue
-        whole = _comparable(paragraph)
-        if not any(wording.pieces[0] in whole for wording in wordings):
+        whole = _first(wordings, _comparable(paragraph))
+        if not whole:
             continue
-        for sentence in sentences(paragraph):
-            text = _comparable(sentence)
-            wording = next((w for w in wordings if _stands_in(w.pieces, text)), None)
-            if wording:
-                found.append(Match(wording, sentence, order_ids(sentence)))
+        tries = ((_first(wordings, _comparable(sentence)), sentence) for sentence in sentences(paragraph))
+        matches = [Match(wording, sentence) for wording, sentence in tries if wording]
+        found += matches or [Match(whole, paragraph[:_LONGEST_SENTENCE], is_one_sentence=False)]
     return tuple(found)
+
+
+def _first(wordings: tuple[Wording, ...], text: str) -> Wording | None:
+    return next((wording for wording in wordings if _stands_in(wording.pieces, text)), None)
 
 
 def tells_failure(subject: str) -> bool:

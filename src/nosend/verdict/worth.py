@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
+from nosend.letter import header
 from nosend.model import Sender
 from nosend.verdict import sender, wording
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 MARKER = "X-Space-Notification-Type"
 OPTED_OUT = "BUYER_OPTED_OUT_BSM_MESSAGES"
 DECIDING_FIELDS = ("From", "Subject", MARKER)
+
+
+def markers(letter: Letter) -> set[str]:
+    """Give the distinct values of the marker, in upper case and without what programs write around a value."""
+    values = {header.decode(value).strip(" \t\"';").upper() for value in letter.header(MARKER)}
+    return values - {""}
 
 
 class Worth(StrEnum):
@@ -33,12 +40,13 @@ def worth_reading(heading: Letter, trust: Trust) -> Worth:
     of strangers' mails only if the subject begins like a forward or names a delivery failure. Another marker,
     or a buyer's address, settles it without the body.
     """
-    markers = heading.header(MARKER)
+    values = markers(heading)
+    may_be_notice = any("OPT" in value and "OUT" in value for value in values)
     from_amazon = sender.who(heading, trust) is Sender.AMAZON
     from_buyer = identifiers.is_buyer_address(sender.address(heading))
-    if (markers and OPTED_OUT not in markers) or from_buyer:
+    if (values and not may_be_notice) or from_buyer:
         return Worth.HEADER if from_amazon or from_buyer else Worth.NOTHING
-    if markers or sender.who(heading, trust) is not Sender.OTHER:
+    if may_be_notice or sender.who(heading, trust) is not Sender.OTHER:
         return Worth.BODY
     if any("amazon" in value.lower() for value in heading.header("from")):
         return Worth.BODY  # look-alikes, two addresses: worth a suspect, if the text is a notice
