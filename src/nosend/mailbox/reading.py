@@ -68,7 +68,7 @@ class FolderReader:
         """Give the mails with a UID above `after`, in batches, oldest first.
 
         Of most mails only a few header fields are fetched; those that may be notices come whole, or cut at the
-        size that a letter is read to. The last batch reaches to the end of the self._folder.
+        size that a letter is read to. The last batch reaches to the end of the folder.
         """
         for uids, upto in self._windows(after):
             for start in range(0, len(uids), _HEADERS):
