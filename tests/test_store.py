@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -512,3 +513,30 @@ def test_date_of_the_first_notice_is_what_the_list_says(path: Path) -> None:
         (order(1), NOW.strftime("%Y-%m-%dT%H:%M:%SZ"), "2025-03-09T08:00:00Z"),
         (order(2), AT.strftime("%Y-%m-%dT%H:%M:%SZ"), "2025-03-09T08:00:00Z"),
     ]
+
+
+# One transaction, begun for writing.
+
+
+def test_batch_and_cursor_are_written_together_or_not_at_all(path: Path) -> None:
+    """A cursor that SQLite cannot hold takes the whole batch with it."""
+    with Ledger(path) as ledger:
+        with pytest.raises(OverflowError):
+            ledger.record([judged(1)], NOW, Cursor("shop", "INBOX", "me", 2**64, 7))
+        assert rows(path, "SELECT count(*) FROM ledger") == [(0,)]
+        assert rows(path, "SELECT count(*) FROM blacklist") == [(0,)]
+        ledger.record([judged(1)], NOW, Cursor("shop", "INBOX", "me", 7, 7))
+        assert rows(path, "SELECT count(*), (SELECT uid FROM cursors) FROM ledger") == [(1, 7)]
+
+
+def test_writers_at_the_same_time_wait_for_each_other(path: Path) -> None:
+    """A transaction that reads first and is not begun for writing fails at once when another wrote in between."""
+
+    def write(first: int) -> None:
+        with Ledger(path) as ledger:
+            for number in range(first, first + 150):
+                ledger.record([judged(number)], NOW)
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(write, (0, 1_000, 2_000)))
+    assert rows(path, "SELECT count(*) FROM blacklist WHERE kind = 'order'") == [(450,)]
