@@ -42,12 +42,19 @@ class Blacklist:
             raise StoreRefusedError(f"database {str(path)!r} {what}: name the file that `nosend sync` writes")
         with in_words(self._path):
             self._db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        try:
+            self._check_that_it_is_one()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_that_it_is_one(self) -> None:
+        with in_words(self._path):
             self._db.execute("SELECT 1 FROM blacklist LIMIT 1")
             read = self._db.execute(_ANYTHING_READ).fetchone() == (1,)
         if self._must_have_been_read and not read:
-            self.close()
             raise StoreUnavailableError(
-                f"database {str(path)!r} is empty because no mail was ever read into it, "
+                f"database {str(self._path)!r} is empty because no mail was ever read into it, "
                 "which does not mean that messages may be sent: run `nosend sync`"
             )
 

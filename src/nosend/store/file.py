@@ -58,7 +58,8 @@ def _make(path: Path) -> None:
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     database = Database(connection)
     connection.execute("BEGIN")  # both look-ups see the same moment: another process may be making the tables
-    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    with Database(memory=True) as nothing:
+        known = {migration.name for migration in migrations.pending(nothing)}
     applied = {migration.name for migration in migrations.applied(database)}
     foreign = not applied and database.table_names()
     connection.execute("COMMIT")
