@@ -124,3 +124,9 @@ def test_the_meta_element_speaks_only_where_the_header_does_not(header: str, met
     text = "注文です" if codec == "cp932" else "привет"
     raw = f'Content-Type: text/html; {header}\n\n<meta http-equiv=x content="text/html; charset={meta}"><p>{text}'
     assert read(raw.encode(codec)).paragraphs == (text,)
+
+
+@pytest.mark.parametrize("label", ["", "iso-2022-jp", "iso-2022-jp-2", "utf-8"])
+def test_escapes_that_break_the_decoder_itself_are_read_all_the_same(label: str) -> None:
+    """The ISO-2022 decoders of Python 3.11.2 raise RuntimeError, "internal codec error", on these bytes."""
+    assert "end" in charset.decode(b"\x1b$B\x1b(B begin \x1b.J\x1bN\xed end", label)

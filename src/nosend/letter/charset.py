@@ -49,7 +49,7 @@ def decode(data: bytes, declared: str = "") -> str:
     """Decode bytes. `declared` is the charset label of the mail, or empty; it is a hint, no more."""
     codec = _codec(declared)
     if _ISO_2022_JP.search(data):
-        return data.decode("iso2022_jp_2", "replace")
+        return _replacing(data, "iso2022_jp_2")
     if data.isascii() and codec not in _ASCII_BYTES:
         return data.decode("ascii")
     return _unmangle(_decode(data, codec))
@@ -71,7 +71,7 @@ def _decode(data: bytes, codec: str) -> str:
         return data.decode("utf-8", "replace")
     if codec in {"", "ascii", "cp1252", "utf-8"}:
         return _windows_1252(data)
-    return data.decode(codec, "replace")
+    return _replacing(data, codec)
 
 
 @lru_cache(maxsize=256)
@@ -91,8 +91,15 @@ def _codec(label: str) -> str:
 def _strict(data: bytes, codec: str) -> str | None:
     try:
         return data.decode(codec)
-    except (UnicodeError, LookupError):
+    except (UnicodeError, RuntimeError):  # RuntimeError: ISO-2022 decoders of Python 3.11.2, "internal codec error"
         return None
+
+
+def _replacing(data: bytes, codec: str) -> str:
+    try:
+        return data.decode(codec, "replace")
+    except RuntimeError:
+        return _windows_1252(data)
 
 
 def _reads_as_japanese(text: str) -> bool:
@@ -108,11 +115,16 @@ def _damaged_utf8(data: bytes) -> bool:
 
 def _windows_1252(data: bytes) -> str:
     """Decode windows-1252; the five bytes it leaves undefined stay C1 controls, as browsers read them."""
-    text = _strict(data, "cp1252")
-    return text if text is not None else "".join(_BYTE_1252[byte] for byte in data)
+    return data.decode("cp1252", "nosend-c1")
 
 
-_BYTE_1252 = tuple(_strict(bytes([n]), "cp1252") or chr(n) for n in range(256))
+def _as_c1(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - the only kind that decoding makes
+    return chr(error.object[error.start]), error.start + 1
+
+
+codecs.register_error("nosend-c1", _as_c1)
+_BYTE_1252 = tuple(_windows_1252(bytes([n])) for n in range(256))
 _TO_BYTE_1252 = {char: n for n, char in enumerate(_BYTE_1252)} | {chr(n): n for n in range(0x80, 0xA0)}
 
 
