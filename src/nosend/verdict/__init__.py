@@ -15,7 +15,7 @@ from nosend import identifiers
 from nosend.identifiers import one_line
 from nosend.model import Kind, Letter, Sender, Trial, Trust, Verdict
 from nosend.verdict import sender, wording
-from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, markers, worth_reading
+from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, markers, may_opt_out, worth_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def _marker(letter: Letter, trust: Trust) -> Finding | None:
         return Finding(Kind.OPT_OUT, "marker", line, orders=_own_orders(letter))
     if OPTED_OUT in values:
         return _doubtful(letter, "marker", line, "the markers contradict each other")
-    if any("OPT" in value and "OUT" in value for value in values):
+    if any(map(may_opt_out, values)):
         return _doubtful(letter, "marker", line, "this value of the marker is not known")
     kind = Kind.OTHER_NOTICE if sender.who(letter, trust) is Sender.AMAZON else Kind.UNRELATED
     return Finding(kind, "marker-other", line)

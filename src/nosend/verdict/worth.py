@@ -25,6 +25,11 @@ def markers(letter: Letter) -> set[str]:
     return values - {""}
 
 
+def may_opt_out(value: str) -> bool:
+    """Tell whether a value of the marker, known or new, could mean an opt-out."""
+    return "OPT" in value and "OUT" in value
+
+
 class Worth(StrEnum):
     """How much of a mail has to be read to judge it."""
 
@@ -41,7 +46,7 @@ def worth_reading(heading: Letter, trust: Trust) -> Worth:
     or a buyer's address, settles it without the body.
     """
     values = markers(heading)
-    may_be_notice = any("OPT" in value and "OUT" in value for value in values)
+    may_be_notice = any(map(may_opt_out, values))
     from_amazon = sender.who(heading, trust) is Sender.AMAZON
     from_buyer = identifiers.is_buyer_address(sender.address(heading))
     if (values and not may_be_notice) or from_buyer:
