@@ -31,10 +31,19 @@ def readme_with_help(text: str) -> str:
 
 def _help() -> str:
     shown = []
-    for verb in sorted(nosend.commands):
-        run = CliRunner().invoke(nosend, [verb, "--help"], prog_name="nosend", terminal_width=100)
+    for words in verbs():
+        run = CliRunner().invoke(nosend, [*words, "--help"], prog_name="nosend", terminal_width=100)
         shown.append(run.output)
     return "\n".join(shown)
+
+
+def verbs() -> list[list[str]]:
+    """Give every verb, and below `review` and `rules` every verb of theirs, as words."""
+    found = []
+    for name, verb in sorted(nosend.commands.items()):
+        found.append([name])
+        found += [[name, inner] for inner in sorted(getattr(verb, "commands", {}))]
+    return found
 
 
 if __name__ == "__main__":

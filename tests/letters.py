@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from nosend import letter, verdict
+from nosend.letter import mime
+from nosend.model import Letter, Trust, Verdict
+
 ORDER = "123-4567890-1234567"
 ALIAS = "buyer12345678xy@marketplace.amazon.it"
 AMAZON = "auto-communication@amazon.com"
@@ -36,3 +40,17 @@ def multipart(*parts: str, kind: str = "mixed", boundary: str = "=_b", closed: b
     """Write a multipart mail; each part is its header section, an empty line, and its body."""
     body = "".join(f"--{boundary}\n{part}\n" for part in parts) + (f"--{boundary}--\n" if closed else "")
     return mail(body, Content_Type=f'multipart/{kind}; boundary="{boundary}"', **fields)
+
+
+def read(raw: bytes, limits: mime.Limits = mime.LIMITS) -> Letter:
+    """Read a mail, with the words of nosend's own packs."""
+    return letter.read(raw, verdict.rules.builtin().marks, limits)
+
+
+def judge(told: Letter, trust: Trust | None = None) -> Verdict:
+    """Judge a letter by nosend's own packs."""
+    return verdict.judge(told, trust or Trust(), verdict.rules.builtin())
+
+
+def worth_reading(heading: Letter, trust: Trust | None = None) -> verdict.Worth:
+    return verdict.worth_reading(heading, trust or Trust(), verdict.rules.builtin())

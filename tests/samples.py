@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from nosend.model import Judged, Kind, Mail, Place, Sender, Verdict
+from nosend.model import Judged, Kind, Mail, OptOut, Place, Sender, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,8 @@ def judged(
     """Make a judged mail about order `number`; its Message-ID and UID follow the number unless they are given."""
     raw = f"mail {key or number}".encode()
     verdict = Verdict(kind, "marker", 1, why, (order(number),), alias, "US", Sender.AMAZON) if kind else None
+    if verdict and kind is Kind.OPT_OUT:
+        verdict = replace(verdict, opt_outs=(OptOut(order(number), alias, "US"),))
     return Judged(
         mail=Mail(raw, place or Place("shop", "INBOX", 7, number), AT, len(raw)),
         sha256=hashlib.sha256(raw).hexdigest(),

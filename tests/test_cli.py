@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MAILS, ROOT, Shell, expected
+from conftest import ROOT, UNTRUSTING, Shell, expected
 from nosend.model import Place
 from nosend.store.ledger import Ledger
 from samples import NOW, buyer, judged, notice, order
 
-LISTED = [(mail, expected(mail)) for mail in MAILS if expected(mail)["verdict"] == "opt_out"]
+LISTED = [(mail, expected(mail)) for mail in UNTRUSTING if expected(mail)["verdict"] == "opt_out"]
 ORDERS = sorted({order for _, told in LISTED for order in told["orders"]})
 BUYERS = sorted({told["buyer"] for _, told in LISTED if told["buyer"]})
-SUSPECTS = [mail for mail in MAILS if expected(mail)["verdict"] == "suspect"]
+SUSPECTS = [mail for mail in UNTRUSTING if expected(mail)["verdict"] == "suspect"]
 MAIL, TOLD = next((mail, told) for mail, told in LISTED if mail.stem == "it-specimen-like")
 LIST = ("--database", "nosend.db")
 
@@ -34,7 +34,7 @@ LIST = ("--database", "nosend.db")
 def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that `nosend scan` made of all fixtures; read it only."""
     folder = tmp_path_factory.mktemp("scanned")
-    words = ["scan", "--account", "shop", "--database", "nosend.db", ROOT / "fixtures"]
+    words = ["scan", "--account", "shop", "--database", "nosend.db", *UNTRUSTING]
     done = subprocess.run(
         [sys.executable, "-m", "nosend", *words], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -76,7 +76,8 @@ def test_help_shows_verbs_and_exit_codes(nosend: Shell) -> None:
     }
     verbs = set(re.findall(r"^  ([a-z]+)  ", text.partition("Commands:")[2], re.MULTILINE))
     assert verbs == {
-        "check", "demo", "explain", "export", "init", "list", "rebuild", "review", "scan", "show", "status", "sync",
+        "check", "demo", "doctor", "explain", "export", "init", "list", "rebuild", "review", "rules", "scan", "show",
+        "status", "sync",
     }  # fmt: skip
 
 
@@ -194,7 +195,7 @@ def test_scan_lists_exactly_what_the_fixtures_say(shop: Shell) -> None:
 
 def test_scanning_twice_changes_nothing(shop: Shell) -> None:
     before = shop.dump()
-    done = shop("scan", "--account", "shop", *LIST, ROOT / "fixtures")
+    done = shop("scan", "--account", "shop", *LIST, *UNTRUSTING)
     assert (done.stdout, done.stderr) == ("", "")
     assert shop.dump() == before
 
@@ -298,7 +299,7 @@ def test_explain_tells_verdict_reason_and_every_rule_that_was_asked(nosend: Shel
 
 
 def test_explain_json_is_an_object_a_mail_in_the_order_given(nosend: Shell) -> None:
-    some = [MAILS[-1], MAIL, MAILS[0]]
+    some = [UNTRUSTING[-1], MAIL, UNTRUSTING[0]]
     objects = [json.loads(line) for line in nosend("explain", "--json", *some).stdout.splitlines()]
     assert objects == [expected(mail) | {"path": str(mail)} for mail in some]
     keys = ["path", "verdict", "rule", "why", "orders", "buyer", "marketplace", "sender", "authenticity"]
@@ -449,8 +450,8 @@ def test_empty_list_says_so_to_the_person_only(nosend: Shell) -> None:
 
 def test_show_tells_the_history_of_a_key(small: Shell) -> None:
     history = (
-        f"\n  2025-03-01T12:00:00Z notice for shop: about {order(1)}, buyer {buyer()}\n"
-        "    marker: the buyer has chosen to opt out\n    recorded 2025-03-09T08:00:00Z\n    in INBOX UID 1\n"
+        f"\n  2025-03-01T12:00:00Z notice (opt_out) for shop: about {order(1)}, buyer {buyer()}\n"
+        "    marker: the buyer has chosen to opt out\n    recorded 2025-03-09T08:00:00Z\n    in mail 1: INBOX UID 1\n"
     ).replace("about", "order")
     shown = small("show", *LIST, buyer()).stdout
     assert shown.startswith(f"{buyer()}: do not send: the buyer opted out on 2025-03-01: ")
@@ -471,16 +472,18 @@ def test_review_lists_the_suspects_and_only_those_a_line_each(shop: Shell) -> No
 
 
 def test_status_counts_mails_by_verdict_and_entries(shop: Shell) -> None:
-    kinds = [expected(mail)["verdict"] for mail in MAILS]
+    kinds = [expected(mail)["verdict"] for mail in UNTRUSTING]
     counts = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     entries = {"order": len(ORDERS), "buyer": len(BUYERS)}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    assert shop("status", *LIST).stdout.splitlines() == [
+    assert shop("status", *LIST).stdout.splitlines()[:3] == [
         f"shop: {told}",
         f"  for a person to look at: {len(SUSPECTS)}; `nosend review` lists them",
         f"blacklist: {len(ORDERS)} orders, {len(BUYERS)} buyers",
     ]
-    assert json.loads(shop("status", "--json", *LIST).stdout) == {
+    shown = json.loads(shop("status", "--json", *LIST).stdout)
+    assert shown.keys() >= {"amazon_mails", "kept", "warnings"}  # these depend on the day
+    assert {name: told for name, told in shown.items() if name not in {"amazon_mails", "kept", "warnings"}} == {
         "mailboxes": [],
         "folders": [],
         "mails": {"shop": counts},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from nosend import config
 from nosend.config import Mailbox, Settings
 from nosend.errors import ConfigError
-from nosend.model import Trust
+from nosend.model import Accounts, Policy, Trust
 
 NEEDED = {"account": '"shop"', "host": '"imap.example.com"', "username": '"me"', "password_env": '"SECRET"'}
 HOST = "host = '{}' must be the name or address of the server alone; its port goes to port"
@@ -42,6 +43,9 @@ def test_defaults(tmp_path: Path) -> None:
     assert config.load(path) == Settings(
         path=path,
         database=tmp_path / "nosend.db",
+        packs=None,
+        keep_days=365,
+        keep_megabytes=500,
         mailboxes=(
             Mailbox(
                 account="shop",
@@ -70,14 +74,20 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         "username": '"you"', "password_env": "", "password_file": '"/etc/secret"', "password_command": "[]",
         "password": '""', "folders": '["INBOX", "Amazon/Opt-outs", "INBOX"]', "read_all": "true",
         "trusted_forwarders": '["Me@Shop.example", "mine.example"]', "timeout": "7",
+        "trusted_authserv_id": '"MX.shop.example"', "authenticity": '"require"', "plus_accounts": "true",
+        "accounts": '{ "US@shop.example" = "shop-us" }', "unknown_account": '"suspect"',
     }  # fmt: skip
     assert keys.keys() == {key.name for key in config.MAILBOX_KEYS}
-    path = written(tmp_path, keys, top='database = "data/list.db"')
+    path = written(tmp_path, keys, top='database = "data/list.db"\npacks = "packs"\nkeep_days = 30\nkeep_megabytes = 7')
     settings = config.load(path)
-    trust = Trust(frozenset({"me@shop.example", "mine.example"}))
+    accounts = Accounts((("us@shop.example", "shop-us"),), plus=True, must_be_known=True)
+    trust = Trust(frozenset({"me@shop.example", "mine.example"}), "mx.shop.example", Policy.REQUIRE, accounts)
     assert settings == Settings(
         path=path,
         database=tmp_path / "data/list.db",
+        packs=tmp_path / "packs",
+        keep_days=30,
+        keep_megabytes=7,
         mailboxes=(
             Mailbox(
                 account="shop-us",
@@ -97,7 +107,8 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
             ),
         ),
     )
-    assert settings.trust == trust
+    assert settings.trust_of("shop-us") == trust
+    assert settings.trust_of("another") == Trust(trust.forwarders)
     assert settings.mailboxes[0].origin == "you@mail.test:1143"
 
 
@@ -161,7 +172,8 @@ def test_mistake_is_told_with_its_key_and_what_would_be_right(tmp_path: Path, ke
 def test_key_like_no_other_is_told_with_all_that_are_known(tmp_path: Path) -> None:
     path = written(tmp_path, {"xyzzy": "1"}, top="quux = 2")
     known = ", ".join(key.name for key in config.MAILBOX_KEYS)
-    assert problems(path) == ["unknown key 'quux': known are database", f"unknown key 'xyzzy': known are {known}"]
+    top = ", ".join(key.name for key in config.TOP_KEYS)
+    assert problems(path) == [f"unknown key 'quux': known are {top}", f"unknown key 'xyzzy': known are {known}"]
 
 
 def test_all_mistakes_are_told_at_once_each_with_its_mailbox(tmp_path: Path) -> None:
@@ -251,7 +263,9 @@ def test_file_of_a_windows_editor_is_a_configuration(tmp_path: Path) -> None:
 
 
 def test_configuration_without_a_mailbox_names_a_database(tmp_path: Path) -> None:
-    assert config.load(written(tmp_path)) == Settings(tmp_path / "config.toml", tmp_path / "nosend.db", ())
+    assert config.load(written(tmp_path)) == Settings(
+        tmp_path / "config.toml", tmp_path / "nosend.db", None, 365, 500, ()
+    )
 
 
 def test_example_shows_every_key_and_loads_as_it_stands(tmp_path: Path) -> None:
@@ -263,7 +277,7 @@ def test_example_shows_every_key_and_loads_as_it_stands(tmp_path: Path) -> None:
 
 def test_example_shows_every_key_with_its_default() -> None:
     lines = config.example().splitlines()
-    starred = [line.removeprefix("# ") for line in lines if " = " in line and not line.startswith("# 0")]
+    starred = [line.removeprefix("# ") for line in lines if re.match("#? ?[a-z_]+ = ", line)]
     shown = tomllib.loads("\n".join(starred))
     defaults = {key.name: key.default for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS) if key.example is None}
     examples = {key.name: key.example for key in config.MAILBOX_KEYS if key.example is not None}

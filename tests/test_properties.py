@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import MAILS, expected
-from letters import AMAZON, ORDER, SENTENCE, STRANGER, mail
-from nosend import letter, recognize, verdict
+import letters
+from conftest import UNTRUSTING, expected
+from letters import AMAZON, ORDER, SENTENCE, STRANGER, judge, mail, worth_reading
+from nosend import recognize, verdict
 from nosend.letter import charset
 from nosend.model import Kind, Letter, Trust, Verdict
 
 bounded = settings(derandomize=True, max_examples=300, deadline=None)
-RAW = {path: path.read_bytes() for path in MAILS}
-NOTICES = [path for path in MAILS if expected(path)["verdict"] == "opt_out"]
-OTHERS = [path for path in MAILS if path.parent.name in {"forged", "other", "unrelated", "forwarded"}]
+RAW = {path: path.read_bytes() for path in UNTRUSTING}
+NOTICES = [path for path in UNTRUSTING if expected(path)["verdict"] == "opt_out"]
+OTHERS = [path for path in UNTRUSTING if path.parent.name in {"forged", "other", "unrelated", "forwarded"}]
 TRUST = Trust(frozenset({STRANGER}))
 SNIPPETS = st.sampled_from(
     [
@@ -40,16 +41,16 @@ def written(told: Letter) -> str:
 
 def check(raw: bytes) -> Verdict:
     """Read and judge a mail; assert what holds for every mail."""
-    read = letter.read(raw)
-    told = verdict.judge(read, TRUST)
-    written(read).encode("utf-8")
+    told_letter = letters.read(raw)
+    told = judge(told_letter, TRUST)
+    written(told_letter).encode("utf-8")
     repr(told).encode("utf-8")
     assert recognize(raw, TRUST) == told
     assert told.why.isprintable()
     if told.kind is Kind.OPT_OUT:
         assert len(told.orders) == 1
     for trust in (Trust(), TRUST):
-        assert verdict.worth_reading(read, trust) in verdict.Worth
+        assert worth_reading(told_letter, trust) in verdict.Worth
     return told
 
 
@@ -90,13 +91,13 @@ def test_any_bytes_under_any_charset_label_are_text(data: bytes, label: str) -> 
 @bounded
 @given(st.data())
 def test_a_damaged_fixture_never_raises(data: st.DataObject) -> None:
-    raw = RAW[data.draw(st.sampled_from(MAILS))]
+    raw = RAW[data.draw(st.sampled_from(UNTRUSTING))]
     at = data.draw(st.integers(0, len(raw)))
     end = data.draw(st.sampled_from([at, at + 1, at + 40, len(raw)]))
     check(raw[:at] + data.draw(st.one_of(SNIPPETS, st.just(b""))) + raw[end:])
 
 
-@pytest.mark.parametrize("path", MAILS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", UNTRUSTING, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_line_ends_and_the_order_of_fields_do_not_matter(path: Path) -> None:
     raw = RAW[path].replace(b"\r\n", b"\n")
     told = recognize(raw)

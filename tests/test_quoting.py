@@ -8,12 +8,14 @@ from letters import AMAZON, SUBJECT
 from nosend.letter import html, layers
 from nosend.letter.lines import from_plain
 from nosend.model import How, Letter
+from nosend.verdict import rules
 
+MARKS = rules.builtin().marks
 FROM = f"Amazon <{AMAZON}>"
 
 
 def plain(text: str) -> Letter:
-    return layers.letter(from_plain(text))
+    return layers.letter(from_plain(text), MARKS)
 
 
 def block(sender: str, date: str, to: str, subject: str) -> str:
@@ -180,12 +182,12 @@ def test_all_behind_a_buyers_fence_is_quoted(fence: str) -> None:
     ],
 )
 def test_a_forward_in_html_is_found(markup: str) -> None:
-    told = layers.letter(html.lines("<p>Look.</p>" + markup.format(AMAZON, SUBJECT)))
+    told = layers.letter(html.lines("<p>Look.</p>" + markup.format(AMAZON, SUBJECT)), MARKS)
     assert told == Letter(paragraphs=("Look.",), inside=(inner("from", "subject"),))
 
 
 def test_links_belong_to_the_letter_they_stand_in() -> None:
-    told = layers.letter(html.lines("<a href=1>A</a><blockquote><a href=2>B</a></blockquote><p>C<a href=3></a>"))
+    told = layers.letter(html.lines("<a href=1>A</a><blockquote><a href=2>B</a></blockquote><p>C<a href=3></a>"), MARKS)
     quoted = Letter(How.QUOTED, paragraphs=("B",), links=("2",))
     assert told == Letter(paragraphs=("A", "C"), links=("1", "3"), inside=(quoted,))
 

@@ -7,6 +7,7 @@ import pytest
 from letters import ALIAS, AMAZON
 from nosend.model import Authenticity, Letter, Sender, Trust
 from nosend.verdict import sender
+from nosend.verdict.authenticity import authenticity as weigh
 
 EVIL = "x@evil.example"
 
@@ -130,7 +131,7 @@ def test_only_exact_domains_are_amazons_or_trusted(address: str, who: Sender) ->
 
 
 def authenticity(*values: str) -> Authenticity:
-    return sender.authenticity(Letter(headers=tuple(("Authentication-Results", value) for value in values)))
+    return weigh(Letter(headers=tuple(("Authentication-Results", value) for value in values)), Trust())
 
 
 @pytest.mark.parametrize(
@@ -139,8 +140,8 @@ def authenticity(*values: str) -> Authenticity:
         ((), Authenticity.UNKNOWN),
         (("",), Authenticity.UNKNOWN),
         (("mx.example; none",), Authenticity.UNKNOWN),
-        (("mx.example; spf=pass",), Authenticity.PASS),
-        (("mx.example 1; dkim=pass header.d=amazon.com; spf=pass; dmarc=pass",), Authenticity.PASS),
+        (("mx.example; spf=pass",), Authenticity.UNKNOWN),
+        (("mx.example 1; dkim=pass header.d=amazon.com; spf=pass; dmarc=pass",), Authenticity.UNKNOWN),
         (("mx.example; dkim=fail",), Authenticity.FAIL),
         (("mx.example; spf=fail smtp.mailfrom=x",), Authenticity.FAIL),
         (("mx.example; dmarc=fail (p=REJECT) header.from=amazon.com",), Authenticity.FAIL),
@@ -168,7 +169,7 @@ def authenticity(*values: str) -> Authenticity:
         (('mx; dkim="fail"',), Authenticity.FAIL),
         (("mx; dkim/1.0=fail",), Authenticity.FAIL),
         (("mx dmarc=fail header.from=amazon.com",), Authenticity.FAIL),
-        (("mx.example; arc=fail; iprev=fail; dkim=pass",), Authenticity.PASS),
+        (("mx.example; arc=fail; iprev=fail; dkim=pass",), Authenticity.UNKNOWN),
         (("mx.example; x-dkim=fail; dkim-adsp=fail",), Authenticity.UNKNOWN),
         (("mx.example; dmarc=bestguesspass",), Authenticity.UNKNOWN),
         (("mx.example; dkim=failed",), Authenticity.UNKNOWN),
@@ -176,7 +177,7 @@ def authenticity(*values: str) -> Authenticity:
         (('mx.example; spf=pass (a " in a comment); dkim=fail reason="x"',), Authenticity.FAIL),
     ],
 )
-def test_a_failure_counts_wherever_it_stands_a_pass_only_as_a_result(
+def test_without_a_trusted_server_a_failure_counts_wherever_it_stands_and_a_pass_nowhere(
     values: tuple[str, ...], told: Authenticity
 ) -> None:
     assert authenticity(*values) is told
@@ -184,8 +185,8 @@ def test_a_failure_counts_wherever_it_stands_a_pass_only_as_a_result(
 
 def test_only_authentication_results_count() -> None:
     headers = (("Received-SPF", "fail"), ("ARC-Authentication-Results", "i=1; mx; dkim=fail"), ("X-Spam", "dkim=fail"))
-    assert sender.authenticity(Letter(headers=headers)) is Authenticity.UNKNOWN
-    assert sender.authenticity(Letter(headers=(("authentication-RESULTS", "mx; dkim=fail"),))) is Authenticity.FAIL
+    assert weigh(Letter(headers=headers), Trust()) is Authenticity.UNKNOWN
+    assert weigh(Letter(headers=(("authentication-RESULTS", "mx; dkim=fail"),)), Trust()) is Authenticity.FAIL
 
 
 @pytest.mark.timeout(20)

@@ -10,13 +10,25 @@ from itertools import permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nosend.model import Entry, Event
+from nosend.model import Action, Entry, Event
 from nosend.standing import fold, keys
 
 ORDER = "123-4567890-1234567"
 ALIAS = "abc123def456ghi@marketplace.amazon.it"
 START = datetime(2026, 9, 10, 12, tzinfo=UTC)
-EVENT = Event("shop", ORDER, ALIAS, "IT", "notice", "the sentence", START, START + timedelta(hours=1))
+EVENT = Event(
+    "inbox",
+    "<1@x>",
+    "shop",
+    Action.OPT_OUT,
+    ORDER,
+    ALIAS,
+    "IT",
+    "notice",
+    "the sentence",
+    START,
+    START + timedelta(hours=1),
+)
 KEY = ("order", ORDER)
 
 

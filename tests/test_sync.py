@@ -10,10 +10,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from conftest import MAILS, ROOT, Shell, expected
+from conftest import ROOT, UNTRUSTING, Shell, expected
 from servers import Dovecot
 
-NOISE = 300 - len(MAILS)
+NOISE = 300 - len(UNTRUSTING)
 # what differs between two runs that found the same
 TIMES_OF_THE_RUN = ('INSERT INTO "rounds"',)
 
@@ -43,12 +43,12 @@ def order(number: int) -> str:
 
 
 def every_fixture_and_noise() -> list[bytes]:
-    mails = [mail.read_bytes() for mail in MAILS] + [noise(n) for n in range(NOISE)]
+    mails = [mail.read_bytes() for mail in UNTRUSTING] + [noise(n) for n in range(NOISE)]
     return [mails[(at * 7) % 300] for at in range(300)]  # 7 and 300 have no common factor: each mail once
 
 
 def values_of_fixtures(kind: str) -> set[str]:
-    listed = [expected(mail) for mail in MAILS if expected(mail)["verdict"] == "opt_out"]
+    listed = [expected(mail) for mail in UNTRUSTING if expected(mail)["verdict"] == "opt_out"]
     values = [told["orders"][0] if kind == "order" else told["buyer"] for told in listed]
     return {value for value in values if value}
 
@@ -76,7 +76,7 @@ def test_sync_lists_exactly_the_orders_and_buyers_of_the_notices(nosend: Shell, 
 
 
 def test_sync_and_scan_of_the_same_mails_change_nothing_more(nosend: Shell, dovecot: Dovecot) -> None:
-    mails = [mail for mail in MAILS if mail.parent.name in {"marker", "wording", "doubtful"}]
+    mails = [mail for mail in UNTRUSTING if mail.parent.name in {"marker", "wording", "doubtful"}]
     dovecot.fill("both", [mail.read_bytes() for mail in mails])
     nosend.configure("both", dovecot.port)
     nosend("sync")

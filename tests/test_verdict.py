@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from letters import ALIAS, AMAZON, ORDER, REASON, SENTENCE, STRANGER, SUBJECT, forwarded, mail, multipart
-from nosend import letter, recognize, verdict
+from letters import (
+    ALIAS,
+    AMAZON,
+    ORDER,
+    REASON,
+    SENTENCE,
+    STRANGER,
+    SUBJECT,
+    forwarded,
+    judge,
+    mail,
+    multipart,
+    read,
+    worth_reading,
+)
+from nosend import recognize
 from nosend.letter import mime
-from nosend.model import Authenticity, Kind, Sender, Trust, Verdict
+from nosend.model import Authenticity, Kind, OptOut, Sender, Trust, Verdict
 from nosend.verdict import Worth
 
 MARKER = "X-Space-Notification-Type"
@@ -17,8 +34,11 @@ BY_MARKER = f"{MARKER}: BUYER_OPTED_OUT_BSM_MESSAGES"
 
 
 def notice(**changes) -> Verdict:
-    values = {"kind": Kind.OPT_OUT, "rule": "en.opt-out", "version": 1, "why": SENTENCE}
-    return Verdict(**values | {"orders": (ORDER,), "sender": Sender.AMAZON} | changes)
+    """Make the verdict about a true notice, with changes; the version is that of whoever spoke."""
+    values = {"kind": Kind.OPT_OUT, "rule": "en.opt-out", "version": 2, "why": SENTENCE}
+    told = Verdict(**values | {"orders": (ORDER,), "sender": Sender.AMAZON} | changes)
+    opt_outs = (OptOut(*told.orders, told.buyer, told.marketplace),) if told.kind is Kind.OPT_OUT else ()
+    return replace(told, opt_outs=opt_outs)
 
 
 # One condition taken away at a time.
@@ -78,11 +98,11 @@ def test_an_id_twice_is_one_and_another_anywhere_in_the_letter_is_a_doubt() -> N
 
 def test_a_letter_that_was_cut_is_suspect() -> None:
     raw = mail(SENTENCE + "\n\n" + "x" * 5_000)
-    whole, cut = letter.read(raw), letter.read(raw, mime.Limits(size=1_000))
-    assert verdict.judge(whole) == notice()
+    whole, cut = read(raw), read(raw, mime.Limits(size=1_000))
+    assert judge(whole) == notice()
     why = f"{SENTENCE} | but not read: bytes after the first 1000"
-    assert verdict.judge(cut) == notice(kind=Kind.SUSPECT, why=why)
-    assert verdict.judge(cut).trials[0].answer == "bytes after the first 1000"
+    assert judge(cut) == notice(kind=Kind.SUSPECT, why=why)
+    assert judge(cut).trials[0].answer == "bytes after the first 1000"
 
 
 @pytest.mark.parametrize(
@@ -212,8 +232,8 @@ FORWARD_DOUBTS = {
         multipart(ATTACHED.replace("\n\nFrom", "\n\nAuthentication-Results: mx; dkim=fail\nFrom"), From=STRANGER),
         "authentication failed",
     ),
-    "two notices of different orders": (
-        multipart(ATTACHED, ATTACHED.replace(ORDER, OTHER_ORDER), From=STRANGER),
+    "two notices of different orders in one text": (
+        multipart("\n" + forwarded(), "\n" + forwarded(SENTENCE.replace(ORDER, OTHER_ORDER)), From=STRANGER),
         "2 different order ids",
     ),
     "not from Amazon": (mail(forwarded(sender="x@evil.example"), From=STRANGER), "the sender is not Amazon"),
@@ -227,8 +247,15 @@ FORWARD_DOUBTS = {
         mail(forwarded(), From=f"{STRANGER}, {STRANGER}"),
         "forwarded by somebody who is not in trusted_forwarders",
     ),
-    "forwarded twice": (
-        mail(f"----- Forwarded Message -----\nFrom: {STRANGER}\n\n{forwarded()}", From=STRANGER),
+    "forwarded first by somebody else": (
+        mail(f"----- Forwarded Message -----\nFrom: x@elsewhere.example\n\n{forwarded()}", From=STRANGER),
+        "forwarded by somebody who is not in trusted_forwarders",
+    ),
+    "forwarded first by somebody in words that no pack knows": (
+        mail(
+            f"Frá: X <x@elsewhere.example>\nSent: 2 Feb\nTil: Y <{STRANGER}>\nEfni: hello\n\n{forwarded()}",
+            From=STRANGER,
+        ),
         "forwarded by somebody who is not in trusted_forwarders",
     ),
 }
@@ -243,8 +270,8 @@ def test_a_doubt_makes_a_trusted_forward_suspect(raw: bytes, doubt: str) -> None
 
 def test_a_trusted_forward_that_was_cut_is_suspect() -> None:
     raw = mail(forwarded() + "\n\n" + "x" * 5_000, From=STRANGER)
-    assert verdict.judge(letter.read(raw), TRUST).kind is Kind.OPT_OUT
-    told = verdict.judge(letter.read(raw, mime.Limits(size=1_000)), TRUST)
+    assert judge(read(raw), TRUST).kind is Kind.OPT_OUT
+    told = judge(read(raw, mime.Limits(size=1_000)), TRUST)
     assert told.kind is Kind.SUSPECT
     assert "not read: bytes after the first 1000" in told.why
 
@@ -257,6 +284,19 @@ def test_plain_text_and_html_of_one_forward_are_one_notice() -> None:
         From=STRANGER,
     )
     assert recognize(raw, TRUST) == notice(sender=Sender.FORWARDER, buyer=ALIAS, marketplace="IT")
+
+
+def test_several_attached_notices_are_several_opt_outs() -> None:
+    """A digest; with one of them doubted all of it is suspect."""
+    first = ATTACHED.replace("\n\nFrom", "\n\nDate: Sat, 1 Mar 2025 13:00:00 +0100\nFrom", 1)
+    second = ATTACHED.replace(ORDER, OTHER_ORDER)
+    told = recognize(multipart(first, second, From=STRANGER), TRUST)
+    written_at = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    assert told.opt_outs == (OptOut(ORDER, written_at=written_at), OptOut(OTHER_ORDER))
+    assert (told.kind, told.orders) == (Kind.OPT_OUT, (ORDER, OTHER_ORDER))
+    forged = second.replace(AMAZON, "x@evil.example")
+    told = recognize(multipart(first, forged, From=STRANGER), TRUST)
+    assert (told.kind, told.orders, told.opt_outs) == (Kind.SUSPECT, (ORDER, OTHER_ORDER), ())
 
 
 def test_a_notice_that_is_redirected_unchanged_needs_no_trust() -> None:
@@ -272,7 +312,8 @@ def test_a_notice_that_is_redirected_unchanged_needs_no_trust() -> None:
         ({"From": AMAZON, "Subject": "anything"}, Worth.BODY),
         ({"From": AMAZON, **OPTED_OUT}, Worth.BODY),
         ({"From": STRANGER, "Subject": "x", **OPTED_OUT}, Worth.BODY),
-        ({"From": AMAZON, "X_Space_Notification_Type": "OTHER"}, Worth.HEADER),
+        ({"From": AMAZON, "X_Space_Notification_Type": "OTHER"}, Worth.BODY),
+        ({"From": AMAZON, "X_Space_Notification_Type": "OTHER", "Subject": "x"}, Worth.HEADER),
         ({"From": AMAZON, "X_Space_Notification_Type": ["OTHER", OPTED_OUT["X_Space_Notification_Type"]]}, Worth.BODY),
         ({"From": STRANGER, "X_Space_Notification_Type": "OTHER"}, Worth.NOTHING),
         ({"From": ALIAS}, Worth.HEADER),
@@ -293,8 +334,8 @@ def test_a_notice_that_is_redirected_unchanged_needs_no_trust() -> None:
     ],
 )
 def test_the_header_tells_how_much_has_to_be_read(fields: dict, worth: Worth) -> None:
-    heading = letter.read(mail("", **fields))
-    assert verdict.worth_reading(heading, Trust(frozenset({"trusted.example"}))) is worth
+    heading = read(mail("", **fields))
+    assert worth_reading(heading, Trust(frozenset({"trusted.example"}))) is worth
 
 
 # What is told.

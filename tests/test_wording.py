@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from letters import ORDER, REASON, SENTENCE
-from nosend.verdict import wording
+from nosend.verdict import rules, wording
 from nosend.verdict.wording import Match, sentences
 
-OPT_OUTS = tuple(one for pack in wording.packs() for one in pack.opt_outs)
+OPT_OUTS = rules.builtin().opt_outs
 NAMED = "We were unable to deliver the message you sent to {} on 2026-09-10 for order [" + ORDER + "] " + REASON
 FRENCH = (
     f"Nous ne sommes pas parvenus à transmettre votre message au sujet de la commande {ORDER}, car l'acheteur a choisi "

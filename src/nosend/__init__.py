@@ -7,9 +7,11 @@ The map of the house; a mail travels down this list, and imports only ever point
     verdict                      Letter -> Verdict                    (pure, never raises)
     standing, permission         events -> entry; entry -> may this message be sent?  (pure)
     config                       TOML -> settings
-    mailbox                      IMAP, .eml, mbox, Maildir -> Mail
+    mailbox                      IMAP, .eml, mbox, Maildir -> Mail; DKIM
+    judging                      Mail -> Judged: the one boundary around whatever breaks in a mail
     store                        the SQLite file: ledger (writes), blacklist (reads)
     export                       the blacklist as csv, json, jsonl, txt; files replaced whole
+    health                       what a seller should be told beside the list
     service                      the route from a mailbox to the list: sync() and scan()
     cli                          one small function a verb; the only place that prints
 
@@ -25,19 +27,22 @@ from nosend.store.blacklist import Blacklist
 
 if TYPE_CHECKING:
     from nosend.model import Trust, Verdict
+    from nosend.verdict.rules import Rules
 
 __all__ = ["Blacklist", "__version__", "recognize"]
 __version__ = "0.1.0"
 
 
-def recognize(raw: bytes, trust: Trust | None = None) -> Verdict:
+def recognize(raw: bytes, trust: Trust | None = None, rules: Rules | None = None) -> Verdict:
     """Say what one mail is.
 
-    `raw` is the mail as it came over the wire (RFC 5322), any bytes at all. `trust` names the forwarders
-    whose forwards are believed; without it nobody's are. The same bytes always give the same verdict.
-    Nothing is read, stored or logged, and no bytes make it raise.
+    `raw` is the mail as it came over the wire (RFC 5322), any bytes at all. `trust` says whose forwards and which
+    server's Authentication-Results are believed; without it nobody's are. `rules` are language packs put together
+    (`nosend.verdict.rules.load`), else nosend's own. The same bytes always give the same verdict. Nothing is stored
+    or logged, no socket is opened, and no bytes make it raise.
     """
     from nosend import letter, verdict  # noqa: PLC0415 - bs4 is loaded by those who read mails, not by `Blacklist`
     from nosend.model import Trust  # noqa: PLC0415 - beside the others
 
-    return verdict.judge(letter.read(raw), trust or Trust())
+    known = rules or verdict.rules.builtin()
+    return verdict.judge(letter.read(raw, known.marks), trust or Trust(), known)

@@ -28,7 +28,7 @@ class Sender(StrEnum):
 
 
 class Authenticity(StrEnum):
-    """What the Authentication-Results headers say (RFC 8601)."""
+    """Whether a letter comes from the domain in its From: by Authentication-Results (RFC 8601) or DKIM (RFC 6376)."""
 
     PASS = "pass"  # noqa: S105 - the RFC's word, not a secret
     FAIL = "fail"
@@ -91,11 +91,39 @@ class Letter:
         return tuple(value for key, value in self.headers if key.lower() == wanted)
 
 
+class Policy(StrEnum):
+    """How much a letter's authenticity is asked for before it is listed."""
+
+    REQUIRE = "require"  # only a pass is listed
+    PREFER = "prefer"  # a failure is not listed
+    OFF = "off"  # it does not matter
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Whose notices lie in one mailbox, when it serves several seller accounts.
+
+    `by_address`: pairs of an address (lower-case) and the account it stands for. `plus`: what follows the plus of an
+    address is an account. `must_be_known`: a notice of none of them is suspect; else it is the mailbox's own.
+    """
+
+    by_address: tuple[tuple[str, str], ...] = ()
+    plus: bool = False
+    must_be_known: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose forwards are believed: addresses (`a@b.c`) or whole domains (`b.c`), lower-case."""
+    """What the user said about a mailbox.
+
+    `forwarders` are those whose forwards are believed: addresses (`a@b.c`) or whole domains (`b.c`), lower-case.
+    `authserv_id` names the server whose Authentication-Results are believed (RFC 8601, 2.5), lower-case, "" none.
+    """
 
     forwarders: frozenset[str] = frozenset()
+    authserv_id: str = ""
+    policy: Policy = Policy.PREFER
+    accounts: Accounts = Accounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +135,28 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class OptOut:
+    """What one notice says: the buyer of this order has opted out.
+
+    `buyer` is a normalised alias, `marketplace` a code of `identifiers.MARKETPLACES`, `account` the seller account
+    that the notice was addressed to, `written_at` the notice's own date; None where it is not known.
+    """
+
+    order_id: str
+    buyer: str | None = None
+    marketplace: str | None = None
+    account: str | None = None
+    written_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a letter is, who spoke, and why.
 
     `rule` and `version` name the judge or wording that spoke; `why` is one line with the sentence or header
-    that matched. An `opt_out` always has exactly one order id; `buyer` is a normalised alias or None;
-    `marketplace` is a code of `identifiers.MARKETPLACES` or None.
+    that matched. An `opt_out` has at least one of `opt_outs`, several only if it brings several notices; nothing
+    else has any. `orders`, `buyer` and `marketplace` tell what was found, of a suspect as well; `buyer` and
+    `marketplace` only when there is just one.
     """
 
     kind: Kind
@@ -124,6 +168,7 @@ class Verdict:
     marketplace: str | None = None
     sender: Sender = Sender.OTHER
     authenticity: Authenticity = Authenticity.UNKNOWN
+    opt_outs: tuple[OptOut, ...] = ()
     trials: tuple[Trial, ...] = field(default=(), compare=False, repr=False)
 
 
@@ -132,7 +177,8 @@ class Judged:
     """A mail with its verdict, ready for the ledger. `verdict` is None when it could not be judged: set aside.
 
     `key` identifies the mail wherever it lies: its Message-ID, or its SHA-256 when it has none.
-    `written_at` is the letter's own date where that can be believed, else when it was received.
+    `written_at` is the letter's own date where that can be believed, else when it was received. `account` is the
+    seller account that it was addressed to; `judged_by` names the rules and the trust that it was judged by.
     """
 
     mail: Mail
@@ -143,17 +189,34 @@ class Judged:
     written_at: datetime | None
     verdict: Verdict | None
     trouble: str = ""
+    account: str = ""
+    judged_by: str = ""
+
+
+class Action(StrEnum):
+    """What an event says of a mail."""
+
+    OPT_OUT = "opt_out"  # it is a notice
+    ACCEPT = "accept"  # a person says that it is one
+    REJECT = "reject"  # a person says that it is none
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact that bears on the list: a notice said that a buyer opted out."""
+    """A fact that bears on the list: what a mail, or a person about a mail, said of an order.
 
+    The mail is known by its `key` in its `mailbox`; `account` is the seller account that the order belongs to. A
+    rejection names no order: it is about all that the mail said.
+    """
+
+    mailbox: str
+    key: str
     account: str
+    action: Action
     order_id: str
     buyer: str | None
     marketplace: str | None
-    source: str  # "notice" or "forward"
+    source: str  # "notice", "forward" or "person"
     why: str
     opted_out_at: datetime
     recorded_at: datetime

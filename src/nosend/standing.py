@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from nosend.model import Entry, Event
+from nosend.model import Action, Entry, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def keys(event: Event) -> tuple[tuple[str, str], ...]:
     """Give the (kind, value) of each entry that an event bears on: the order, and the buyer when known."""
     order = ("order", event.order_id)
     return (order, ("buyer", event.buyer)) if event.buyer else (order,)
+
+
+def heard(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Give those events of one mail that count, `events` being all of them in the order they were recorded.
+
+    A person's last word stands: after a rejection nothing counts but what is accepted later, each order once.
+    Without a word of a person what the mail said counts.
+    """
+    if all(event.action is Action.OPT_OUT for event in events):
+        return tuple(events)
+    accepted: dict[str, Event] = {}
+    for event in events:
+        if event.action is Action.REJECT:
+            accepted = {}
+        elif event.action is Action.ACCEPT:
+            accepted.setdefault(event.order_id, event)
+    return tuple(accepted.values())
 
 
 def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:

@@ -16,6 +16,9 @@ import click
 
 from nosend import __version__
 from nosend.cli import intake, reading
+from nosend.cli.doctor import doctor
+from nosend.cli.review import review
+from nosend.cli.rules import rules
 from nosend.cli.terminal import Session, tell
 from nosend.errors import NosendError
 
@@ -63,7 +66,7 @@ def nosend(context: click.Context, config_file: str | None) -> None:
         context.color = False
 
 
-for verb in (*intake.VERBS, *reading.VERBS):
+for verb in (*intake.VERBS, *reading.VERBS, review, rules, doctor):
     nosend.add_command(verb)
 
 

@@ -108,7 +108,6 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
     """
     from nosend import service  # noqa: PLC0415 - each verb loads what it needs
     from nosend.mailbox import archive  # noqa: PLC0415
-    from nosend.model import Trust  # noqa: PLC0415
     from nosend.store.ledger import Ledger  # noqa: PLC0415
 
     settings = session.settings_or_none if database else session.settings
@@ -117,31 +116,33 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
         raise ConfigError(
             f"--account is needed: which seller account are these mails of? Configured: {', '.join(known) or 'none'}"
         )
+    account = account or known[0]
     names = archive.files(paths)
-    trust = settings.trust if settings else Trust()
+    judging = service.judging_of(settings, account)
     with Ledger(session.database(database)) as ledger, Bar() as bar:
-        report = service.scan(names, account or known[0], trust, ledger, bar)
+        report = service.scan(names, account, judging, ledger, bar)
     return _told(report)
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--account", metavar="NAME", help="Judge as in the mailbox of this account; else the only one.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a mail each.")
 @click.pass_obj
-def explain(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
+def explain(session: Session, paths: tuple[str, ...], account: str | None, as_json: bool) -> None:
     """Judge mails and show why; store nothing.
 
-    Takes what `scan` takes. With a configuration its trusted_forwarders are believed.
+    Takes what `scan` takes. With a configuration its packs, trusted_forwarders and trusted_authserv_id count.
     """
     from nosend import service  # noqa: PLC0415 - each verb loads what it needs
     from nosend.mailbox import archive  # noqa: PLC0415
-    from nosend.model import Trust  # noqa: PLC0415
 
     settings = session.settings_or_none
-    trust = settings.trust if settings else Trust()
+    known = [mailbox.account for mailbox in settings.mailboxes] if settings else []
+    judging = service.judging_of(settings, account or (known[0] if len(known) == 1 else ""))
     for name in archive.files(paths):
         for mail in archive.mails(name, ""):
-            judged = service.judge(mail, trust)
+            judged = judging.judge(mail)
             click.echo(_as_json(judged) if as_json else _as_text(judged))
 
 
@@ -183,7 +184,7 @@ def _as_text(judged: Judged) -> str:
 @click.pass_obj
 def rebuild(session: Session, database: str | None) -> None:
     """Drop the entries and fold all events again: gives what was there, or mends it."""
-    from nosend.service import now  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
     from nosend.store.ledger import Ledger  # noqa: PLC0415
 
     path = session.database(database)

@@ -1,16 +1,17 @@
-"""The verbs that read the list: check, list, show, export, status, review."""
+"""The verbs that read the list: check, list, show, export, status."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nosend import permission
+from nosend import health, permission
 from nosend.cli.terminal import Session, database_option, tell
 from nosend.errors import UnknownKeyError
 from nosend.identifiers import one_line
@@ -122,8 +123,9 @@ def show(session: Session, key: str, database: str | None) -> None:
     if suspected:
         tell("a suspect mail names it, a person should look: `nosend review`")
     for notice in history:
-        about = f"order {notice.order_id}" + (f", buyer {notice.buyer}" if notice.buyer else "")
-        click.echo(f"\n  {notice.opted_out_at} {notice.source} for {notice.account}: {about}")
+        about = f": order {notice.order_id}" if notice.order_id else ""
+        about += f", buyer {notice.buyer}" if notice.buyer else ""
+        click.echo(f"\n  {notice.opted_out_at} {notice.source} ({notice.action}) for {notice.account}{about}")
         click.echo(f"    {notice.why}\n    recorded {notice.recorded_at}")
         for place in notice.places:
             click.echo(f"    in {one_line(place)}")
@@ -166,10 +168,37 @@ def _of_kind(blacklist: Blacklist, kind: str) -> Iterator[Entry]:
 @database_option
 @click.pass_obj
 def status(session: Session, as_json: bool, database: str | None) -> None:
-    """Tell how it is: each mailbox's last success or trouble, mails by verdict, entries, what waits for a person."""
+    """Tell how it is: each mailbox's last success or trouble, mails by verdict, entries, what waits for a person.
+
+    Amazon's mails of the last 7 and 30 days are counted; where they tell of something that the seller should do,
+    or where nosend may have stopped understanding them, a warning says so.
+    """
+    from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
+
+    settings = session.settings_or_none
+    allowed = settings.keep_megabytes * 1_000_000 if settings else None
     with _overview(session, database) as overview:
         state = overview.state()
-    click.echo(json.dumps(asdict(state), ensure_ascii=False, indent=2) if as_json else _state_text(state))
+        sightings = {days: overview.sightings(now() - timedelta(days=days)) for days in health.DAYS}
+        age = timedelta(days=settings.keep_days if settings else 365)
+        kept = overview.bytes_kept(now() - age + health.SOON)
+    warnings = (
+        *health.of_account(sightings[max(health.DAYS)], max(health.DAYS)),
+        *health.of_template(sightings),
+        *health.of_bytes(kept, allowed),
+    )
+    if as_json:
+        seen = {str(days): [asdict(one) for one in counts] for days, counts in sightings.items()}
+        told = {**asdict(state), "amazon_mails": seen, "kept": asdict(kept), "warnings": warnings}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    click.echo(_state_text(state))
+    for days, counts in sightings.items():
+        for one in counts:
+            known = f"{one.opt_outs} opt-outs, {one.other_notices} other notices, {one.unknown} not known for certain"
+            click.echo(f"{one.account}: Amazon's mails of {days} days: {one.amazon}: {known}")
+    for warning in warnings:
+        click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}")
 
 
 def _state_text(state: State) -> str:
@@ -187,26 +216,10 @@ def _state_text(state: State) -> str:
     return "\n".join(lines)
 
 
-@click.command()
-@database_option
-@click.pass_obj
-def review(session: Session, database: str | None) -> None:
-    """List what a person should look at, a line each: suspects and what could not be judged, with the reason."""
-    with _overview(session, database) as overview:
-        empty = True
-        for mail in overview.waiting():
-            empty = False
-            place = mail.folder if mail.uid is None else f"{mail.folder} UID {mail.uid}"
-            found = f"{mail.id} {mail.verdict} {mail.written_at or '-'} {mail.account} [{one_line(place)}]"
-            click.echo(f"{found} {mail.sender}: {mail.subject} | {mail.why}")
-    if empty:
-        tell("nothing waits")
-
-
 def _overview(session: Session, database: str | None) -> Overview:
     from nosend.store.overview import Overview  # noqa: PLC0415 - `check` does not need it
 
     return Overview(session.database(database))
 
 
-VERBS = (check, list_, show, export, status, review)
+VERBS = (check, list_, show, export, status)

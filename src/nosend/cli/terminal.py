@@ -25,6 +25,7 @@ class Session:
 
     def __init__(self, config_file: str | None) -> None:
         self._config_file = config_file
+        self.given_database: str | None = None  # of a verb with verbs of its own
 
     @cached_property
     def settings(self) -> Settings:

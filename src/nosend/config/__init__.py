@@ -12,14 +12,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nosend.config import packs
 from nosend.config.keys import MAILBOX_KEYS, SECRETS, TOP_KEYS, Key, example, required, wrong
 from nosend.errors import ConfigError
-from nosend.model import Trust
+from nosend.model import Accounts, Policy, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAILBOX_KEYS", "TOP_KEYS", "Mailbox", "Settings", "example", "find", "load"]
+__all__ = ["MAILBOX_KEYS", "TOP_KEYS", "Mailbox", "Settings", "example", "find", "load", "packs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,19 @@ class Settings:
 
     path: Path
     database: Path
+    packs: Path | None
+    keep_days: int
+    keep_megabytes: int
     mailboxes: tuple[Mailbox, ...]
 
-    @property
-    def trust(self) -> Trust:
-        """Give the forwarders that any mailbox trusts, for mails that come from no mailbox."""
+    def trust_of(self, account: str) -> Trust:
+        """Give what is trusted in the mails of an account that come from no mailbox.
+
+        That of the account's own mailbox; else the forwarders that any mailbox trusts, and no more.
+        """
+        for mailbox in self.mailboxes:
+            if mailbox.account == account:
+                return mailbox.trust
         return Trust(frozenset().union(*(mailbox.trust.forwarders for mailbox in self.mailboxes)))
 
 
@@ -110,8 +119,14 @@ def load(path: Path) -> Settings:
     ]
     if problems:
         raise ConfigError(*(f"{path}: {problem}" for problem in problems))
-    database = path.parent / Path(top["database"]).expanduser()
-    return Settings(path, database, tuple(_mailbox(box, path) for box in boxes))
+    return Settings(
+        path=path,
+        database=path.parent / Path(top["database"]).expanduser(),
+        packs=_path(path, top["packs"]),
+        keep_days=top["keep_days"],
+        keep_megabytes=top["keep_megabytes"],
+        mailboxes=tuple(_mailbox(box, path) for box in boxes),
+    )
 
 
 _OF_A_MAILBOX = frozenset(key.name for key in MAILBOX_KEYS)
@@ -155,14 +170,24 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
 
 
 def _mailbox(box: dict[str, Any], path: Path) -> Mailbox:
-    forwarders = box.pop("trusted_forwarders")
+    accounts = Accounts(
+        by_address=tuple((address.lower(), account) for address, account in box.pop("accounts").items()),
+        plus=box.pop("plus_accounts"),
+        must_be_known=box.pop("unknown_account") == "suspect",
+    )
+    trust = Trust(
+        forwarders=frozenset(one.lower() for one in box.pop("trusted_forwarders")),
+        authserv_id=box.pop("trusted_authserv_id").lower(),
+        policy=Policy(box.pop("authenticity")),
+        accounts=accounts,
+    )
     converted = {
         "port": box["port"] or (993 if box["tls"] == "implicit" else 143),
         "ca_file": _path(path, box["ca_file"]),
         "password_file": _path(path, box["password_file"]),
         "password_command": tuple(box["password_command"]),
         "folders": tuple(dict.fromkeys(box["folders"])),
-        "trust": Trust(frozenset(one.lower() for one in forwarders)),
+        "trust": trust,
     }
     return Mailbox(**(box | converted))
 

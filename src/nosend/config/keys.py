@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TLS = ("implicit", "starttls", "none")
+AUTHENTICITY = ("prefer", "require", "off")
+UNKNOWN_ACCOUNT = ("own", "suspect")
 SECRETS = ("password_env", "password_file", "password_command", "password")
 
 
@@ -43,8 +45,8 @@ def _no_variable(value: str) -> str:
     return "" if re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", value) else "must be the NAME of an environment variable"
 
 
-def _no_choice(value: str) -> str:
-    return "" if value in TLS else f"must be one of {', '.join(TLS)}"
+def _no_choice(*choices: str) -> Callable[[str], str]:
+    return lambda value: "" if value in choices else f"must be one of {', '.join(choices)}"
 
 
 def _no_port(value: int) -> str:
@@ -64,8 +66,33 @@ def _no_forwarders(value: list[str]) -> str:
     return f"must be addresses or domains, not {', '.join(map(repr, wrong))}" if wrong else ""
 
 
+def _no_server(value: str) -> str:
+    fits = re.fullmatch(r"[^\s;=]*|\(none\)", value)
+    return "" if fits else 'must be one authserv-id as it stands in the field, like "mx.google.com"'
+
+
+def _no_accounts(value: dict[str, Any]) -> str:
+    for address, account in value.items():
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+            return f"names {address!r}, which is no address"
+        if not isinstance(account, str) or not account.strip() or not account.isprintable():
+            return f'gives {address!r} no account: write {{ {address!r} = "shop-us" }}'
+    return ""
+
+
+def _no_amount(value: int) -> str:
+    return "" if 1 <= value <= 100_000 else "must be between 1 and 100000"
+
+
 required: Any = object()  # the default of a key that must be given
-TOP_KEYS = (Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),)
+TOP_KEYS = (
+    Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),
+    Key(
+        "packs", str, "", "a folder with language packs of your own (*.toml), which win over nosend's of the same name"
+    ),
+    Key("keep_days", int, 365, "days for which the bytes of suspects and set-aside mails are kept", wrong=_no_amount),
+    Key("keep_megabytes", int, 500, "and how much of them in all; the oldest go first", wrong=_no_amount),
+)
 MAILBOX_KEYS = (
     Key(
         "account",
@@ -77,7 +104,7 @@ MAILBOX_KEYS = (
     ),
     Key("host", str, required, "the IMAP server; Gmail: imap.gmail.com", "imap.example.com", _no_host),
     Key("port", int, 0, "0: 993 with implicit TLS, else 143", wrong=_no_port),
-    Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)', wrong=_no_choice),
+    Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)', wrong=_no_choice(*TLS)),
     Key("ca_file", str, "", "certificates to trust instead of the system's, for a server with its own CA"),
     Key("username", str, required, "the log-in name", "orders@example.com", _empty),
     Key(
@@ -106,6 +133,43 @@ MAILBOX_KEYS = (
         "addresses or domains whose forwards of notices are believed",
         wrong=_no_forwarders,
     ),
+    Key(
+        "trusted_authserv_id",
+        str,
+        "",
+        "the server whose Authentication-Results are believed, by the first word of that field in mails you got:\n"
+        '# mx.google.com at Gmail, "(none)" where there is no such word (Microsoft 365); `nosend doctor` finds it',
+        wrong=_no_server,
+    ),
+    Key(
+        "authenticity",
+        str,
+        "prefer",
+        '"prefer": a failed DKIM, SPF or DMARC makes a notice suspect; "require": only a passed one is listed;\n'
+        '# "off": it does not matter',
+        wrong=_no_choice(*AUTHENTICITY),
+    ),
+    Key(
+        "accounts",
+        dict,
+        {},
+        "several seller accounts in this mailbox: the address that a notice was delivered to, and its account,\n"
+        '# like { "us@shop.example" = "shop-us", "de@shop.example" = "shop-de" }',
+        wrong=_no_accounts,
+    ),
+    Key(
+        "plus_accounts",
+        bool,
+        False,  # noqa: FBT003 - a default
+        "what follows the plus of the address is an account: shop-de of orders+shop-de@shop.example",
+    ),
+    Key(
+        "unknown_account",
+        str,
+        "own",
+        'a notice to none of these: "own" lists it under the account above, "suspect" asks a person',
+        wrong=_no_choice(*UNKNOWN_ACCOUNT),
+    ),
     Key("timeout", int, 60, "seconds to wait for the server at each step", wrong=_no_timeout),
 )
 
@@ -115,7 +179,7 @@ def wrong(key: Key, value: Any) -> str:
     fits = type(value) is key.type
     if not fits:
         return f"must be {_TYPE_WORDS[key.type]}"
-    texts = value if key.type is list else [value]
+    texts = list(value) if key.type in {list, dict} else [value]
     if key.type is list and not all(isinstance(one, str) for one in texts):
         return "must be a list of texts"
     if not all(one.isprintable() for one in texts if isinstance(one, str)):
@@ -128,6 +192,7 @@ _TYPE_WORDS = {
     int: "a whole number",
     bool: "true or false",
     list: 'a list like ["one", "two"]',
+    dict: 'a table like { "us@shop.example" = "shop-us" }',
 }
 
 
@@ -154,6 +219,8 @@ def _example_line(key: Key) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return "{}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64, a2b_qp
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from itertools import islice
 
 from nosend.letter import charset
@@ -80,6 +82,15 @@ def first(section: Fields, name: str) -> str:
 
 def _text(value: bytes) -> str:
     return _BREAKS.sub(" ", charset.decode(value)).strip()[:LONGEST]
+
+
+def date(value: str) -> datetime | None:
+    """Read a Date field (RFC 5322, 3.3); None when it is none. "-0000" and no zone at all are UTC, place unknown."""
+    try:
+        told = parsedate_to_datetime(value[:200])
+        return (told if told.tzinfo else told.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
 
 
 def decode(value: str) -> str:

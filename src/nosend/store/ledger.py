@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from nosend import standing
-from nosend.model import Event, Kind, Sender
-from nosend.store import file, rows
+from nosend.model import Action, Event, Kind, Mail, Place, Sender
+from nosend.store import entries, file, keeping, rows
 from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
+    from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
 
     from nosend.model import Judged
 
 SET_ASIDE = "set_aside"
+TRIES = 5  # attempts at a waiting mail that were begun and not finished, before it is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +102,48 @@ class Ledger:
     def record(self, mails: Sequence[Judged], now: datetime, cursor: Cursor | None = None) -> Recorded:
         """Write down what was read and how far: ledger, events, entries, changes and cursor in one transaction.
 
-        Doing it twice changes nothing: a mail is known by its place, a notice by its account, Message-ID (or
-        SHA-256) and order id.
+        Doing it twice changes nothing: a mail is known by its place, a notice by its mailbox, Message-ID (or
+        SHA-256) and order id. What a person decided about a mail stands.
         """
         with file.transaction(self._path, self._db) as db:
             recorded = Recorded()
             for judged in mails:
                 if _write_ledger_row(db, judged, now):
                     recorded += _for_a_person(judged)
-                event = _event(judged, now)
-                if event and _write_event(db, event, judged.key):
-                    recorded += _fold(db, event, now)
+                recorded += _write_opt_outs(db, judged, now)
             if cursor:
                 db.execute(_PUT_CURSOR, rows.values(cursor))
         return recorded
+
+    def stale(self, account: str, judged_by: str) -> tuple[int, ...]:
+        """Give those waiting mails of a mailbox that were judged by something else, and whose bytes are kept.
+
+        A mail that no attempt got through, TRIES times, is left out until something changes again.
+        """
+        with in_words(self._path):
+            found = self._db.execute(_STALE, (account, judged_by, judged_by, TRIES)).fetchall()
+        return tuple(ident for (ident,) in found)
+
+    def begin_again(self, ident: int, judged_by: str) -> Mail:
+        """Count an attempt at a waiting mail, before it is judged, and give it."""
+        with file.transaction(self._path, self._db) as db:
+            db.execute(
+                "UPDATE ledger SET tries = iif(trying = ?, tries + 1, 1), trying = ? WHERE id = ?",
+                (judged_by, judged_by, ident),
+            )
+            return _mail(db, ident)
+
+    def record_again(self, ident: int, judged: Judged, now: datetime) -> Recorded:
+        """Write down what a waiting mail is now, in one transaction; its other copies in the mailbox with it."""
+        row = {**_verdict_row(judged), "id": ident}
+        changes = ", ".join(f"{name} = :{name}" for name in row if name != "id")
+        with file.transaction(self._path, self._db) as db:
+            db.execute(
+                f"UPDATE ledger SET {changes}, trying = '', tries = 0 WHERE {rows.WAITS}"
+                " AND (account, sha256) = (SELECT account, sha256 FROM ledger WHERE id = :id)",
+                row,
+            )
+            return _write_opt_outs(db, judged, now)
 
     def rebuild(self, now: datetime) -> tuple[int, int]:
         """Drop the entries and fold all events again. Gives how many entries there are, and how many differ.
@@ -122,16 +151,15 @@ class Ledger:
         A difference is logged as a change, so that consumers of the changes stay in step.
         """
         with file.transaction(self._path, self._db) as db:
-            db.execute("CREATE TEMP TABLE before AS SELECT * FROM entries")
-            db.execute("DELETE FROM entries")
-            for event in _events(db):
-                _fold(db, event, None)
-            differing = db.execute(_DIFFERENCE).fetchall()
-            for change in differing:
-                _log_change(db, now, *change)
-            db.execute("DROP TABLE before")
-            (count,) = db.execute("SELECT count(*) FROM entries").fetchone()
-        return count, len(differing)
+            return entries.rebuild(db, now)
+
+    def expire(self, now: datetime, age: timedelta, size: int) -> int:
+        """Drop kept bytes that are older than `age`, and the oldest over `size` bytes in all.
+
+        First those that a person or a later judgement has dealt with. Gives how many of the others had to go.
+        """
+        with file.transaction(self._path, self._db) as db:
+            return keeping.expire(db, now, age, size)
 
     def round_begun(self, account: str) -> None:
         """Remember that there is such a mailbox, which may not have been read to its end yet."""
@@ -145,40 +173,62 @@ class Ledger:
 
 
 def _write_ledger_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
-    """Write the row of a mail, and its bytes if a person may want them; tell whether the mail is new to the account."""
+    """Write the row of a mail, and its bytes if a person may want them; tell whether the mail is new to the mailbox."""
     mail, verdict = judged.mail, judged.verdict
     known = db.execute(
         "SELECT 1 FROM ledger WHERE key = ? AND account = ?", (judged.key, mail.place.account)
     ).fetchone()
     row = {
         **rows.values(mail.place),
-        "key": judged.key,
+        **_verdict_row(judged),
         "sha256": judged.sha256,
         "size": mail.size,
+        "received_at": mail.received_at and rows.stamp(mail.received_at),
+        "read_at": rows.stamp(now),
+    }
+    columns = ", ".join(row)
+    changes = f"DO UPDATE SET ({columns}) = ({', '.join(f'excluded.{name}' for name in row)})"
+    db.execute(
+        f"INSERT INTO ledger ({columns}) VALUES ({entries.places(row)})"
+        # another mail at a known place: the mailbox was exchanged for one that counts its UIDs alike
+        f" ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL {changes}"
+        " WHERE ledger.key != excluded.key"
+        # the same file again, by other rules or with other trust
+        f" ON CONFLICT (account, folder, sha256) WHERE uid IS NULL {changes}"
+        " WHERE ledger.judged_by != excluded.judged_by",
+        row,
+    )
+    if verdict is None or verdict.kind is Kind.SUSPECT:
+        kept = (judged.sha256, mail.raw, rows.stamp(now))
+        db.execute("INSERT OR IGNORE INTO kept (sha256, raw, kept_at) VALUES (?, ?, ?)", kept)
+    return known is None
+
+
+def _verdict_row(judged: Judged) -> dict[str, str | int | None]:
+    """Write what was found in a mail, as columns of the ledger."""
+    verdict = judged.verdict
+    return {
+        "key": judged.key,
         "verdict": verdict.kind if verdict else SET_ASIDE,
         "rule": verdict.rule if verdict else "",
         "rule_version": verdict.version if verdict else 0,
         "why": verdict.why if verdict else judged.trouble,
         "orders": " ".join(["", *verdict.orders, ""]) if verdict else "",
         "buyer": verdict.buyer if verdict else None,
+        "marketplace": verdict.marketplace if verdict else None,
         "sender": judged.sender,
         "subject": judged.subject,
-        "written_at": judged.written_at and rows.stamp(judged.written_at),
-        "received_at": mail.received_at and rows.stamp(mail.received_at),
-        "read_at": rows.stamp(now),
+        "written_at": rows.stamp(judged.written_at) if judged.written_at else None,
+        "seller": judged.account or judged.mail.place.account,
+        "sent_by": verdict.sender if verdict else Sender.OTHER,
+        "judged_by": judged.judged_by,
     }
-    columns = ", ".join(row)
-    db.execute(
-        f"INSERT INTO ledger ({columns}) VALUES ({_places(row)})"
-        # another mail at a known place: the mailbox was exchanged for one that counts its UIDs alike
-        f" ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL DO UPDATE SET ({columns}) ="
-        f" ({', '.join(f'excluded.{name}' for name in row)}) WHERE ledger.key != excluded.key"
-        " ON CONFLICT (account, folder, sha256) WHERE uid IS NULL DO NOTHING",
-        row,
-    )
-    if verdict is None or verdict.kind is Kind.SUSPECT:
-        db.execute("INSERT OR IGNORE INTO kept (sha256, raw) VALUES (?, ?)", (judged.sha256, mail.raw))
-    return known is None
+
+
+def _mail(db: sqlite3.Connection, ident: int) -> Mail:
+    account, folder, uidvalidity, uid, received_at, size, raw = db.execute(_KEPT_MAIL, (ident,)).fetchone()
+    received = datetime.fromisoformat(received_at) if received_at else None
+    return Mail(raw, Place(account, folder, uidvalidity, uid), received, size)
 
 
 def _for_a_person(judged: Judged) -> Recorded:
@@ -187,63 +237,34 @@ def _for_a_person(judged: Judged) -> Recorded:
     return Recorded(suspects=int(judged.verdict.kind is Kind.SUSPECT))
 
 
-def _event(judged: Judged, now: datetime) -> Event | None:
-    verdict = judged.verdict
-    if verdict is None or verdict.kind is not Kind.OPT_OUT:
-        return None
-    return Event(
-        account=judged.mail.place.account,
-        order_id=verdict.orders[0],
-        buyer=verdict.buyer,
-        marketplace=verdict.marketplace,
-        source="forward" if verdict.sender is Sender.FORWARDER else "notice",
-        why=f"{verdict.rule}: {verdict.why}",
-        opted_out_at=judged.written_at or now,
-        recorded_at=now,
-    )
-
-
-def _write_event(db: sqlite3.Connection, event: Event, key: str) -> bool:
-    row = {"key": key, **rows.values(event)}
-    done = db.execute(f"INSERT INTO events ({', '.join(row)}) VALUES ({_places(row)}) ON CONFLICT DO NOTHING", row)
-    return done.rowcount == 1
-
-
-def _events(db: sqlite3.Connection) -> Iterator[Event]:
-    columns = ", ".join(rows.columns(Event))
-    return (rows.read(Event, row) for row in db.execute(f"SELECT {columns} FROM events ORDER BY id"))
-
-
-def _fold(db: sqlite3.Connection, event: Event, now: datetime | None) -> Recorded:
-    """Fold an event into its entries; with `now` the changes are logged."""
+def _write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Recorded:
+    """Write the events of a mail and fold them; of a mail that a person decided about nothing is written."""
+    verdict, mail = judged.verdict, judged.mail
     recorded = Recorded()
-    for key in standing.keys(event):
-        found = db.execute(_GET_ENTRY, (*key, event.account)).fetchone()
-        before = rows.entry(found) if found else None
-        db.execute(_PUT_ENTRY, rows.values(standing.fold(before, event, key)))
-        if now:
-            _log_change(db, now, "renewed" if before else "added", *key, event.account)
-        recorded += Recorded(renewed=1) if before else Recorded(listed=1)
+    if verdict is None or not verdict.opt_outs or entries.is_decided(db, mail.place.account, judged.key):
+        return recorded
+    for one in verdict.opt_outs:
+        event = Event(
+            mailbox=mail.place.account,
+            key=judged.key,
+            account=one.account or mail.place.account,
+            action=Action.OPT_OUT,
+            order_id=one.order_id,
+            buyer=one.buyer,
+            marketplace=one.marketplace,
+            source="forward" if verdict.sender is Sender.FORWARDER else "notice",
+            why=f"{verdict.rule}: {verdict.why}",
+            opted_out_at=one.written_at or judged.written_at or now,
+            recorded_at=now,
+        )
+        if entries.write_event(db, event):
+            added, renewed = entries.fold(db, event, now)
+            recorded += Recorded(listed=added, renewed=renewed)
     return recorded
 
 
-def _log_change(db: sqlite3.Connection, now: datetime, *change: str) -> None:
-    """Log (action, kind, value, account)."""
-    db.execute(
-        "INSERT INTO change_log (at, action, kind, value, account) VALUES (?, ?, ?, ?, ?)",
-        (rows.stamp(now), *change),
-    )
-
-
-def _places(names: Iterable[str]) -> str:
-    return ", ".join(f":{name}" for name in names)
-
-
-_GET_ENTRY = f"SELECT {', '.join(rows.COLUMNS)} FROM entries WHERE kind = ? AND value = ? AND account = ?"
-_PUT_ENTRY = f"INSERT OR REPLACE INTO entries ({', '.join(rows.COLUMNS)}) VALUES ({_places(rows.COLUMNS)})"
-_PUT_CURSOR = (
-    f"INSERT OR REPLACE INTO cursors ({', '.join(rows.columns(Cursor))}) VALUES ({_places(rows.columns(Cursor))})"
-)
+_CURSOR = rows.columns(Cursor)
+_PUT_CURSOR = f"INSERT OR REPLACE INTO cursors ({', '.join(_CURSOR)}) VALUES ({entries.places(_CURSOR)})"
 _PUT_ROUND = """
     INSERT INTO rounds (account, finished_at, last_success_at, trouble, trouble_since)
     VALUES (:account, :at, iif(:trouble = '', :at, NULL), :trouble, iif(:trouble = '', NULL, :at))
@@ -253,13 +274,13 @@ _PUT_ROUND = """
         last_success_at = iif(:trouble = '', :at, last_success_at),
         trouble_since = iif(:trouble = '', NULL, coalesce(trouble_since, :at))
 """
-_SAME = "b.value = e.value AND b.kind = e.kind AND b.account = e.account"
-_DIFFERENCE = f"""
-    SELECT 'added', kind, value, account FROM entries e WHERE NOT EXISTS (SELECT 1 FROM before b WHERE {_SAME})
-    UNION ALL
-    SELECT 'removed', kind, value, account FROM before b WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE {_SAME})
-    UNION ALL
-    SELECT 'renewed', kind, value, account FROM (SELECT * FROM entries EXCEPT SELECT * FROM before) e
-    WHERE EXISTS (SELECT 1 FROM before b WHERE {_SAME})
-    ORDER BY 3, 2, 4
+# of a set-aside mail without bytes there is nothing to judge
+_STALE = f"""
+    SELECT min(ledger.id) FROM ledger JOIN kept USING (sha256)
+    WHERE {rows.WAITS} AND account = ? AND judged_by != ? AND length(raw) > 0
+    AND NOT (trying = ? AND tries >= ?)
+    GROUP BY sha256 ORDER BY 1
+"""
+_KEPT_MAIL = """
+    SELECT account, folder, uidvalidity, uid, received_at, size, raw FROM ledger JOIN kept USING (sha256) WHERE id = ?
 """

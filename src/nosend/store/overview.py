@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nosend.errors import UnknownKeyError
 from nosend.store import rows
 from nosend.store.blacklist import Blacklist
 from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from nosend.identifiers import Key
 
 
-# suspects and set aside mails, but for those that were listed since, when their forwarder was trusted
-_WAITING = """
-    FROM ledger WHERE verdict IN ('suspect', 'set_aside')
-    AND NOT EXISTS (SELECT 1 FROM events WHERE events.account = ledger.account AND events.key = ledger.key)
-"""
+_WAITING = f"FROM ledger WHERE {rows.WAITS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ class Notice:
     opted_out_at: str
     recorded_at: str
     account: str
+    action: str
     order_id: str
     buyer: str | None
     source: str
@@ -61,6 +60,43 @@ class Waiting:
     subject: str
     rule: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A mail that a person can look at; `raw` is None when its bytes are not kept, or not any more."""
+
+    account: str
+    verdict: str
+    rule: str
+    why: str
+    raw: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """How many of Amazon's mails were seen in some time, for one account, and what they were.
+
+    `unknown` are those no rule knew, or not for certain. `restricted` and `blocked` (a content filter) are among
+    `other_notices`, or among the unknown ones.
+    """
+
+    account: str
+    amazon: int
+    opt_outs: int
+    other_notices: int
+    unknown: int
+    restricted: int
+    blocked: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesKept:
+    """How much is kept for review: bytes in all, waiting mails that expire soon, and those whose bytes are gone."""
+
+    size: int
+    expiring: int
+    expired: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +163,13 @@ class Overview(Blacklist):
         """Give every notice that bears on a key, oldest first, with the places of its mail."""
         column = "order_id" if key.kind == "order" else "buyer"
         found = self._query(
-            "SELECT opted_out_at, recorded_at, account, order_id, buyer, source, why, key FROM events"
-            f" WHERE {column} = ? ORDER BY opted_out_at, id",
+            "SELECT opted_out_at, recorded_at, account, action, order_id, buyer, source, why, mailbox, key FROM events"
+            f" WHERE {column} = ? OR (action = 'reject' AND (mailbox, key) IN"
+            f" (SELECT mailbox, key FROM events WHERE {column} = ?)) ORDER BY opted_out_at, id",
+            key.value,
             key.value,
         )
-        return tuple(Notice(*(*row[:-1], self._places(row[2], row[-1]))) for row in found)
+        return tuple(Notice(*(*row[:-2], self._places(*row[-2:]))) for row in found)
 
     def waiting(self) -> Iterator[Waiting]:
         """Go through suspects and what was set aside, oldest first, each mail once."""
@@ -141,10 +179,47 @@ class Overview(Blacklist):
         )
         return (Waiting(*row) for row in found)
 
-    def _places(self, account: str, key: str) -> tuple[str, ...]:
-        found = self._query("SELECT folder, uid FROM ledger WHERE key = ? AND account = ? ORDER BY id", key, account)
-        return tuple(folder if uid is None else f"{folder} UID {uid}" for folder, uid in found)
+    def kept(self, ident: int) -> Kept:
+        """Give a mail that is kept for review, or was. Raises UnknownKeyError when there is no such mail."""
+        found = self._query(
+            "SELECT account, verdict, rule, why, raw FROM ledger LEFT JOIN kept USING (sha256) WHERE id = ?", ident
+        )
+        if not found:
+            raise UnknownKeyError(f"there is no mail {ident}: `nosend review` lists them with their numbers")
+        return Kept(*found[0])
 
-    def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+    def sightings(self, since: datetime) -> tuple[Sighting, ...]:
+        """Count what came from Amazon, or through a trusted forwarder, since some time, by account; each mail once."""
+        return tuple(Sighting(*row) for row in self._query(_SIGHTINGS, rows.stamp(since)))
+
+    def bytes_kept(self, near: datetime) -> BytesKept:
+        """Tell of the bytes kept for review; `near`: kept before it, they expire soon."""
+        return BytesKept(*self._query(_BYTES_KEPT, rows.stamp(near))[0])
+
+    def _places(self, mailbox: str, key: str) -> tuple[str, ...]:
+        found = self._query(
+            "SELECT id, folder, uid FROM ledger WHERE key = ? AND account = ? ORDER BY id", key, mailbox
+        )
+        return tuple(f"mail {n}: {folder}" + (f" UID {uid}" if uid is not None else "") for n, folder, uid in found)
+
+    def _query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
         with in_words(self._path):
             return self._db.execute(statement, values).fetchall()
+
+
+_SIGHTINGS = """
+    SELECT account, count(*), sum(verdict = 'opt_out'), sum(verdict = 'other_notice'), sum(verdict = 'suspect'),
+        sum(rule LIKE '%.restricted'), sum(rule LIKE '%.content-filter')
+    FROM (
+        SELECT account, key, verdict, rule FROM ledger
+        WHERE sent_by IN ('amazon', 'forwarder') AND verdict IN ('opt_out', 'other_notice', 'suspect')
+        AND coalesce(received_at, written_at, read_at) >= ?
+        GROUP BY account, key
+    ) GROUP BY account ORDER BY account
+"""
+_BYTES_KEPT = f"""
+    SELECT coalesce(sum(length(raw)), 0),
+        (SELECT count(DISTINCT sha256) FROM ledger JOIN kept USING (sha256) WHERE kept_at < ? AND {rows.WAITS}),
+        (SELECT count(DISTINCT sha256) FROM ledger WHERE sha256 NOT IN (SELECT sha256 FROM kept) AND {rows.WAITS})
+    FROM kept
+"""

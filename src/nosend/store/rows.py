@@ -20,6 +20,9 @@ def columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 COLUMNS = columns(Entry)
+# a row of the ledger that waits for a person: not decided, and listed by no copy of it that was believed
+WAITS = """ledger.verdict IN ('suspect', 'set_aside')
+    AND NOT EXISTS (SELECT 1 FROM events WHERE events.mailbox = ledger.account AND events.key = ledger.key)"""
 
 
 def stamp(when: datetime) -> str:

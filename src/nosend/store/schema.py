@@ -19,7 +19,17 @@ migrations = Migrations("nosend")
 @migrations()
 def first_tables(db: Database) -> None:
     """Make the tables of version 0.1. STRICT: a column holds what it says (SQLite 3.37)."""
-    for statement in _FIRST_TABLES.split(";\n"):
+    _run(db, _FIRST_TABLES)
+
+
+@migrations()
+def decisions(db: Database) -> None:
+    """Let a person's decisions be events, mails be of another account than their mailbox's, and be judged again."""
+    _run(db, _DECISIONS)
+
+
+def _run(db: Database, statements: str) -> None:
+    for statement in statements.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
 
@@ -121,4 +131,44 @@ CREATE VIEW blacklist AS
 CREATE VIEW changes AS
     SELECT seq, at, action, kind, value, account
     FROM change_log
+"""
+
+_DECISIONS = """
+-- seller: the account that the mail was addressed to; sent_by: amazon, forwarder or other; judged_by: rules and trust;
+-- trying and tries count how often judging it again by new rules was begun and not finished
+ALTER TABLE ledger ADD COLUMN seller TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN sent_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN marketplace TEXT;
+ALTER TABLE ledger ADD COLUMN judged_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN trying TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+UPDATE ledger SET
+    seller = account,
+    sent_by = iif(verdict IN ('opt_out', 'other_notice') AND rule != 'buyer-message', 'amazon', 'other');
+CREATE INDEX ledger_sha256 ON ledger (sha256);
+ALTER TABLE kept ADD COLUMN kept_at TEXT NOT NULL DEFAULT '';
+UPDATE kept SET kept_at = (SELECT min(read_at) FROM ledger WHERE ledger.sha256 = kept.sha256);
+CREATE TABLE new_events (
+    id INTEGER PRIMARY KEY,
+    mailbox TEXT NOT NULL,
+    key TEXT NOT NULL,
+    account TEXT NOT NULL,
+    action TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    buyer TEXT,
+    marketplace TEXT,
+    source TEXT NOT NULL,
+    why TEXT NOT NULL,
+    opted_out_at TEXT NOT NULL,
+    recorded_at TEXT NOT NULL
+) STRICT;
+INSERT INTO new_events
+    SELECT id, account, key, account, 'opt_out', order_id, buyer, marketplace, source, why, opted_out_at, recorded_at
+    FROM events;
+DROP TABLE events;
+ALTER TABLE new_events RENAME TO events;
+CREATE UNIQUE INDEX events_notice ON events (mailbox, key, order_id) WHERE action = 'opt_out';
+CREATE INDEX events_mail ON events (key, mailbox);
+CREATE INDEX events_order ON events (order_id);
+CREATE INDEX events_buyer ON events (buyer) WHERE buyer IS NOT NULL
 """

@@ -1,4 +1,4 @@
-"""Who sent a letter, and what the mail servers on its way say about that."""
+"""Who sent a letter, by the address in its From."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
-from nosend.model import Authenticity, Sender
+from nosend.model import Sender
 
 if TYPE_CHECKING:
     from nosend.model import Letter, Trust
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _NAMED = re.compile(r"[^<>,:;@]*<\s*([^<>\s]+)\s*>")
-
-# authserv-id; method/version=result ...; RFC 8601, 2.2
-_RESULT = re.compile(r"\s*([a-z-]+)\s*(?:/\s*\d+\s*)?=\s*([a-z]+)", re.IGNORECASE)
-_METHODS = frozenset({"dkim", "spf", "dmarc"})
-_COMMENT = r"(?:\([^()]{0,200}\)\s*)?"
-# A failure however it is written: hardfail is the word before RFC 7001, some put results into quotes
-_FAILURE = re.compile(
-    rf"(?<![\w.-])(?:dkim|spf|dmarc)\s*{_COMMENT}(?:/\s*[\d.]+\s*)?=\s*{_COMMENT}\"?(?:hard)?fail(?![\w-])",
-    re.IGNORECASE,
-)
 
 
 def address(letter: Letter) -> str:
@@ -32,7 +22,7 @@ def address(letter: Letter) -> str:
     display name holds whatever its writer likes, so only `addr` and `name <addr>` count.
     """
     headers = letter.header("from")
-    bare = _unquoted(headers[0]) if len(headers) == 1 and len(headers[0]) <= 1_000 else None
+    bare = unquoted(headers[0]) if len(headers) == 1 and len(headers[0]) <= 1_000 else None
     if bare is None:
         return ""
     named = _NAMED.fullmatch(bare.strip())
@@ -40,7 +30,7 @@ def address(letter: Letter) -> str:
     return found.lower() if _ADDRESS.fullmatch(found) else ""
 
 
-def _unquoted(value: str) -> str | None:  # noqa: C901 - one scanner, read from left to right
+def unquoted(value: str) -> str | None:  # noqa: C901 - one scanner, read from left to right
     """Take out quoted strings and comments, in which anything may be written (RFC 5322, 3.2.2 and 3.2.4).
 
     None when one of them is left open: then programs disagree about what is outside.
@@ -80,21 +70,3 @@ def who(letter: Letter, trust: Trust) -> Sender:
     if sender and (sender in trust.forwarders or domain in trust.forwarders):
         return Sender.FORWARDER
     return Sender.OTHER
-
-
-def authenticity(letter: Letter) -> Authenticity:
-    """Read all Authentication-Results (RFC 8601). One explicit failure outweighs any number of passes.
-
-    A failure counts wherever it stands, even in a comment or a quoted string, since what a mail's writer put
-    there could hide it; a pass counts only as a result. A pass is what some header claims: it grants nothing.
-    """
-    values = letter.header("authentication-results")
-    if any(_FAILURE.search(text) for value in values for text in (value, _unquoted(value) or "")):
-        return Authenticity.FAIL
-    results = {result for value in values for result in _results(value)}
-    return Authenticity.PASS if "pass" in results else Authenticity.UNKNOWN
-
-
-def _results(value: str) -> list[str]:
-    found = (_RESULT.match(piece) for piece in (_unquoted(value) or "").split(";"))
-    return [one[2].lower() for one in found if one and one[1].lower() in _METHODS]

@@ -1,4 +1,4 @@
-"""The wording packs: what Amazon's notices say, by language, as data in packs/*.toml.
+"""Finding a wording in a letter.
 
 A wording is a sentence with places: `{order}` is one order id, `{gap}` is up to 200 characters of anything
 else in the same sentence (the buyer's name, a date). It is looked for in one sentence at a time, in
@@ -8,11 +8,9 @@ normalised text, by plain substring search: no pattern, no backtracking.
 from __future__ import annotations
 
 import re
-import tomllib
+import unicodedata
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nosend.identifiers import plain, replace_order_ids
 from nosend.letter.lines import CJK
@@ -27,6 +25,7 @@ _GAP_LENGTH = 200
 _LONGEST_SENTENCE = 2_000
 _NOISE = re.compile(r"[\[\](){}<>\"“”„«»‹›「」『』【】,;:#*_、，。.!?！？|]+")
 _SPACE = re.compile(r"\s+")
+_ACCENT = re.compile("[\u0300-\u036f\u064b-\u0652\u0670]+")  # Latin accents, Arabic vowel marks
 _BESIDE_CJK = re.compile(f"(?<=[{CJK}]) | (?=[{CJK}])")
 _END = re.compile(r"(?<![.!?])[.!?]+[\"'”’»)\]]*\s+|[。！？]+\s*")
 # Titles whose dot ends no sentence; "T.", "Mr.", "J.R." are known by their shape.
@@ -35,23 +34,17 @@ _TITLES = frozenset("avv dott geom ing prof rag sig".split())
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One sentence of one pack. `rule` is its name; `pieces` stand in this order, gaps between them."""
+    """One sentence of one pack. `rule` is its name; `pieces` stand in this order, gaps between them.
+
+    `confirmed`: it was seen in a real mail, and `seen` tells where. `samples` are sentences that it must find.
+    """
 
     rule: str
     version: int
     pieces: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """What is known of Amazon's mail in one language."""
-
-    name: str
-    version: int
-    opt_outs: tuple[Wording, ...]
-    others: tuple[Wording, ...]
-    failure_subjects: tuple[str, ...]
-    forward_prefixes: tuple[str, ...]
+    confirmed: bool = False
+    seen: str = ""
+    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +57,6 @@ class Match:
     wording: Wording
     sentence: str
     is_one_sentence: bool = True
-
-
-@cache
-def packs() -> tuple[Pack, ...]:
-    """Give the packs, sorted by name."""
-    sources = sorted(
-        (p for p in files(__package__).joinpath("packs").iterdir() if p.name.endswith(".toml")),
-        key=lambda p: p.name,
-    )
-    return tuple(_pack(tomllib.loads(source.read_text(encoding="utf-8"))) for source in sources)
-
-
-def _pack(table: dict[str, Any]) -> Pack:
-    name, version = table["name"], table["version"]
-
-    def wordings(kind: str) -> tuple[Wording, ...]:
-        return tuple(
-            Wording(f"{name}.{row['rule']}", version, compile_wording(row["wording"])) for row in table.get(kind, ())
-        )
-
-    return Pack(
-        name=name,
-        version=version,
-        opt_outs=wordings("opt_out"),
-        others=wordings("other"),
-        failure_subjects=tuple(normal(s) for s in table.get("failure_subjects", ())),
-        forward_prefixes=tuple(s.casefold() for s in table.get("forward_prefixes", ())),
-    )
 
 
 def compile_wording(text: str) -> tuple[str, ...]:
@@ -119,20 +84,16 @@ def _first(wordings: tuple[Wording, ...], text: str) -> Wording | None:
     return next((wording for wording in wordings if _stands_in(wording.pieces, text)), None)
 
 
-def tells_failure(subject: str) -> bool:
-    """Tell whether a subject names a delivery failure, in any language of the packs."""
-    text = normal(subject)
-    return any(words in text for pack in packs() for words in pack.failure_subjects)
-
-
 def _comparable(text: str) -> str:
     return normal(replace_order_ids(plain(text).replace(ORDER, ""), ORDER))
 
 
 def normal(text: str) -> str:
-    """Write a text so that two spellings of one sentence are equal: case, punctuation, spaces, quotes."""
-    text = _NOISE.sub(" ", plain(text).casefold())
-    text = _SPACE.sub(" ", text).strip()
+    """Write a text so that two spellings of one sentence are equal: case, accents, punctuation, spaces, quotes."""
+    text = plain(text).casefold()
+    if not text.isascii():
+        text = _ACCENT.sub("", unicodedata.normalize("NFD", text))
+    text = _SPACE.sub(" ", _NOISE.sub(" ", text)).strip()
     return text if text.isascii() else _BESIDE_CJK.sub("", text)
 
 

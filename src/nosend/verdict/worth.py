@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from nosend import identifiers
 from nosend.letter import header
 from nosend.model import Sender
-from nosend.verdict import sender, wording
+from nosend.verdict import sender
 
 if TYPE_CHECKING:
     from nosend.model import Letter, Trust
+    from nosend.verdict.rules import Rules
 
 # Amazon's machine-readable marker, read in a notice of amazon.it of September 2026
 MARKER = "X-Space-Notification-Type"
@@ -38,23 +39,26 @@ class Worth(StrEnum):
     NOTHING = "nothing"  # nobody would ask about it
 
 
-def worth_reading(heading: Letter, trust: Trust) -> Worth:
+def worth_reading(heading: Letter, trust: Trust, known: Rules) -> Worth:
     """Tell by the DECIDING_FIELDS alone how much of a mail has to be read.
 
     The body matters of Amazon's mails, look-alikes of Amazon, trusted forwarders', anything with the marker;
-    of strangers' mails only if the subject begins like a forward or names a delivery failure. Another marker,
-    or a buyer's address, settles it without the body.
+    of strangers' mails only if the subject begins like a forward or names a delivery failure. Another marker
+    without such a subject, or a buyer's address, settles it without the body.
     """
     values = markers(heading)
     may_be_notice = any(map(may_opt_out, values))
     from_amazon = sender.who(heading, trust) is Sender.AMAZON
     from_buyer = identifiers.is_buyer_address(sender.address(heading))
-    if (values and not may_be_notice) or from_buyer:
-        return Worth.HEADER if from_amazon or from_buyer else Worth.NOTHING
+    if from_buyer:
+        return Worth.HEADER
+    if values and not may_be_notice:
+        cause = from_amazon and known.tells_failure(heading.subject)  # which one, `status` tells
+        return Worth.BODY if cause else Worth.HEADER if from_amazon else Worth.NOTHING
     if may_be_notice or sender.who(heading, trust) is not Sender.OTHER:
         return Worth.BODY
     if any("amazon" in value.lower() for value in heading.header("from")):
         return Worth.BODY  # look-alikes, two addresses: worth a suspect, if the text is a notice
     subject = heading.subject.casefold().lstrip()
-    prefixed = any(subject.startswith(pack.forward_prefixes) for pack in wording.packs())
-    return Worth.BODY if prefixed or wording.tells_failure(heading.subject) else Worth.NOTHING
+    told = subject.startswith(known.forward_prefixes) or known.tells_failure(heading.subject)
+    return Worth.BODY if told else Worth.NOTHING

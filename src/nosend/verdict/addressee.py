@@ -1,0 +1,36 @@
+"""Which seller account is a letter for? Vendors and agencies read the notices of many sellers in one mailbox."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nosend.letter import header
+
+if TYPE_CHECKING:
+    from nosend.model import Accounts, Letter
+
+# Where the address stands that a letter was delivered to: first what the receiving server wrote, then the sender
+_FIELDS = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"@]{1,255}")
+_MOST = 100  # addresses of a field that are looked at
+
+
+def account(letter: Letter, accounts: Accounts) -> str | None:
+    """Give the one account that the first field with a known address names; None when none or several are named."""
+    known = dict(accounts.by_address)
+    for name in _FIELDS:
+        found = {told for value in letter.header(name) for told in _named(value, known, plus=accounts.plus)}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def _named(value: str, known: dict[str, str], *, plus: bool) -> set[str]:
+    addresses = (found.lower() for found in _ADDRESS.findall(header.decode(value))[:_MOST])
+    return {told for address in addresses if (told := known.get(address) or (plus and _after_plus(address)) or "")}
+
+
+def _after_plus(address: str) -> str:
+    """Give the detail of a sub-address (RFC 5233): `shop-de` of `orders+shop-de@example.com`."""
+    return address.partition("@")[0].partition("+")[2]

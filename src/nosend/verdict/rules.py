@@ -1,0 +1,95 @@
+"""The rules: all language packs put together. nosend's own lie in packs/*.toml; users add or override some."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from nosend.errors import ConfigError
+from nosend.letter.marks import Marks
+from nosend.verdict import packfile
+from nosend.verdict.wording import normal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nosend.verdict.packfile import Pack
+    from nosend.verdict.wording import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All packs put together, as the judges and the reader of letters ask for them.
+
+    `fingerprint` changes with anything in a pack; a suspect judged by other rules is judged again.
+    """
+
+    packs: tuple[Pack, ...]
+    fingerprint: str
+    opt_outs: tuple[Wording, ...] = field(repr=False)
+    others: tuple[Wording, ...] = field(repr=False)
+    failure_subjects: tuple[str, ...] = field(repr=False)
+    forward_prefixes: tuple[str, ...] = field(repr=False)
+    marks: Marks = field(repr=False)
+
+    @classmethod
+    def of(cls, packs: Iterable[Pack]) -> Rules:
+        """Put packs together, in the order of their names. Confirmed wordings are asked first."""
+        ordered = tuple(sorted(packs, key=lambda pack: pack.name))
+        opt_outs = tuple(w for pack in ordered for w in pack.opt_outs)
+        return cls(
+            packs=ordered,
+            fingerprint=hashlib.sha256(repr(ordered).encode()).hexdigest()[:16],
+            opt_outs=tuple(sorted(opt_outs, key=lambda wording: not wording.confirmed)),
+            others=tuple(w for pack in ordered for w in pack.others),
+            failure_subjects=tuple(dict.fromkeys(text for pack in ordered for text in pack.failure_subjects)),
+            forward_prefixes=tuple(dict.fromkeys(text for pack in ordered for text in pack.forward_prefixes)),
+            marks=Marks.of(
+                (line for pack in ordered for line in pack.forward_lines),
+                ((word, name) for pack in ordered for name, words in pack.forward_fields for word in words),
+            ),
+        )
+
+    def tells_failure(self, subject: str) -> bool:
+        """Tell whether a subject names a delivery failure, in any language of the packs."""
+        text = normal(subject)
+        return any(words in text for words in self.failure_subjects)
+
+    def claims(self, rule: str) -> bool:
+        """Tell whether a rule claims an opt-out: the marker, or a wording of one."""
+        return rule == "marker" or any(wording.rule == rule for wording in self.opt_outs)
+
+
+@cache
+def builtin() -> Rules:
+    """Give nosend's own rules."""
+    folder = files(__package__).joinpath("packs")
+    sources = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
+    return Rules.of(packfile.read(source.read_text(encoding="utf-8"), source.name, "built in") for source in sources)
+
+
+def load(sources: Iterable[tuple[str, str]]) -> Rules:
+    """Give nosend's own rules with packs of the user's, which win over nosend's of the same name.
+
+    `sources` are names of files and their texts. Raises ConfigError with every mistake in every pack, each with
+    its line.
+    """
+    packs: dict[str, Pack] = {}
+    problems: list[str] = []
+    for name, text in sources:
+        try:
+            pack = packfile.read(text, name, name)
+        except ConfigError as error:
+            problems += str(error).splitlines()
+            continue
+        if pack.name in packs:
+            problems.append(f"{name}: {pack.name!r} is also the name of {packs[pack.name].source}: rename one")
+        packs[pack.name] = pack
+    if not packs and not problems:
+        return builtin()
+    if problems:
+        raise ConfigError(*problems)
+    return Rules.of(({pack.name: pack for pack in builtin().packs} | packs).values())
