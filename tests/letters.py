@@ -44,7 +44,7 @@ def multipart(*parts: str, kind: str = "mixed", boundary: str = "=_b", closed: b
 
 def read(raw: bytes, limits: mime.Limits = mime.LIMITS) -> Letter:
     """Read a mail, with the words of nosend's own packs."""
-    return letter.read(raw, verdict.rules.builtin().marks, limits)
+    return letter.read(raw, verdict.rules.builtin().marks, limits=limits)
 
 
 def judge(told: Letter, trust: Trust | None = None) -> Verdict:

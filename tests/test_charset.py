@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nosend.letter import charset, read
+from letters import read
+from nosend.letter import charset
 
 JAPANESE = "購入者が出品者からの未承諾広告メールを受信しないように設定しているため、注文に関するメッセージ"
 LATIN = "Dépêche-toi : l’été à l’hôtel coûte 20 €… « où ? » – voilà"
@@ -94,7 +95,7 @@ def test_utf_8_encoded_twice_is_undone(text: str, misread: str) -> None:
     if misread == "latin-1":
         twice = text.encode().decode("latin-1").encode()
     else:  # as browsers do it: the five undefined bytes stay control characters
-        twice = "".join(charset._BYTE_1252[byte] for byte in text.encode()).encode()
+        twice = "".join(charset._windows_1252(bytes([byte])) for byte in text.encode()).encode()
     assert charset.decode(twice, "utf-8") == text
 
 

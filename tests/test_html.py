@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nosend.identifiers import plain
+from nosend.letter import html
 from nosend.letter.html import lines
 from nosend.letter.lines import Line, links, paragraphs
 
@@ -186,3 +189,22 @@ def test_links_are_those_of_anchors_also_without_text() -> None:
 )
 def test_hostile_html_is_read_in_bounded_time(markup: str, told: tuple[str, ...]) -> None:
     assert seen(markup[: 512 * 1024]) == told
+
+
+TAGS = (
+    "a div p td tr table span b br blockquote pre ul li font html body head style script title wbr img hr h1 area "
+    "tbody option select form dl dd dt ol iframe svg noscript textarea object"
+).split()
+PIECES = st.one_of(
+    st.sampled_from(TAGS).map("<{}>".format), st.sampled_from(TAGS).map("</{}>".format),
+    st.sampled_from(["foo", " bar", "12 ", "\n", "&amp;", "3-4", "<!-- c -->", "<a href=x>", "\xad"]),
+)  # fmt: skip
+
+
+@settings(derandomize=True, max_examples=600, deadline=None)
+@given(st.lists(PIECES, max_size=25).map("".join))
+def test_what_is_left_out_before_bs4_sees_it_changes_no_line(markup: str) -> None:
+    def told(found: list[Line]) -> tuple[object, ...]:
+        return [(line.text, line.depth) for line in found if line.text], paragraphs(found), links(found)
+
+    assert told(lines(markup)) == told(html._read(markup))

@@ -79,8 +79,8 @@ DEADLY = """
 import os, sys, pathlib
 from nosend import config, judging, service
 from nosend.store.ledger import Ledger
-real = judging.letter.read
-judging.letter.read = lambda raw, *marks: os._exit(9) if b"<notice-3@" in raw else real(raw, *marks)
+real = judging.verdict.read
+judging.verdict.read = lambda raw, *more: os._exit(9) if b"<notice-3@" in raw else real(raw, *more)
 settings = config.load(pathlib.Path("config.toml"))
 with Ledger(settings.database) as ledger:
     service.sync(settings, ledger, os.environ, lambda *_: None)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from letters import mail, multipart
-from nosend.letter import mime, read
+from letters import mail, multipart, read
+from nosend.letter import mime
 from nosend.model import How, Letter
 
 LIMITS = mime.Limits()
@@ -180,7 +180,9 @@ def attached(levels: int) -> bytes:
     )
 
 
-SMALL = mime.Limits(size=2_000, parts=5, depth=4, letters=3, html=100)
+SMALL = mime.Limits(size=2_000, parts=5, depth=4, letters=3)
+SHORT = mime.Limits(text=100, tags=3)
+TEXT_CUT = f"text after the first {LIMITS.text} characters"
 
 
 @pytest.mark.parametrize(
@@ -195,13 +197,8 @@ SMALL = mime.Limits(size=2_000, parts=5, depth=4, letters=3, html=100)
             multipart(*[ATTACHED + "A: b"] * 4),
             "letters after the first 3, or nested too deeply",
         ),
-        (
-            mail("x" * 100, Content_Type="text/html"),
-            mail("x" * 101, Content_Type="text/html"),
-            "HTML after the first 100 characters",
-        ),
     ],
-    ids=["bytes", "parts", "depth", "nested letters", "letters", "html"],
+    ids=["bytes", "parts", "depth", "nested letters", "letters"],
 )
 def test_what_a_cap_leaves_out_is_told_and_only_then(just_under: bytes, just_over: bytes, cut: str) -> None:
     assert read(just_under, SMALL).cuts == ()
@@ -209,10 +206,24 @@ def test_what_a_cap_leaves_out_is_told_and_only_then(just_under: bytes, just_ove
     assert read(just_over).cuts == ()
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_text_over_the_cap_is_cut_and_told(kind: str) -> None:
+    whole, cut = (read(mail("x" * count, Content_Type=kind), SHORT) for count in (100, 101))
+    assert (whole.paragraphs, whole.cuts) == (("x" * 100,), ())
+    assert (cut.paragraphs, cut.cuts) == (("x" * 100,), ("text after the first 100 characters",))
+
+
+def test_tags_over_the_cap_are_cut_and_told() -> None:
+    whole, cut = (read(mail("<p>a" * count, Content_Type="text/html"), SHORT) for count in (3, 4))
+    assert (whole.paragraphs, whole.cuts) == (("a",) * 3, ())
+    assert (cut.paragraphs, cut.cuts) == (("a",) * 3, ("HTML after the first 3 tags",))
+
+
 def test_cuts_inside_an_attached_mail_are_told_once_by_the_outer_letter() -> None:
+    """The cap is of all parts together."""
     inside = ATTACHED + "Content-Type: text/html\n\n" + "x" * 101
-    told = read(multipart(inside, inside), SMALL)
-    assert told.cuts == ("HTML after the first 100 characters",)
+    told = read(multipart(inside, inside), SHORT)
+    assert told.cuts == ("text after the first 100 characters",)
     assert [letter.paragraphs for letter in told.inside] == [("x" * 100,), ()]
 
 
@@ -235,15 +246,15 @@ HEADER_CUT = (
         (attached(3_000), ("letters after the first 50, or nested too deeply",)),
         (multipart(*["\nx"] * 100_000), ("parts after the first 100",)),
         (mail("--b\n" * 400_000, Content_Type="multipart/mixed; boundary=b"), ("parts after the first 100",)),
-        (multipart("A" * 1_900_000), ()),
-        (mail("\r" * 1_900_000), ()),
-        (b"\n" * 2_000_000, ("lines after the first 50000",)),
+        (multipart("A" * 1_900_000), (TEXT_CUT,)),
+        (mail("\r" * 1_900_000), (TEXT_CUT,)),
+        (b"\n" * 2_000_000, (TEXT_CUT, "lines after the first 50000")),
         (b"A: b\n" * 400_000, HEADER_CUT),
         (b"A: " + b"b" * 2_000_000, HEADER_CUT),
         (b"A: b\n" + b" c\n" * 500_000, HEADER_CUT),
         (mail("x", Content_Type="text/plain" + '; a="b' * 3_000), ()),
         (mail("x", Content_Type="text/plain" + "; " * 9_000), ()),
-        (mail("=" * 1_900_000, Content_Transfer_Encoding="quoted-printable"), ()),
+        (mail("=" * 1_900_000, Content_Transfer_Encoding="quoted-printable"), (TEXT_CUT,)),
         (mail("M" * 1_900_000, Content_Transfer_Encoding="uuencode"), ()),
     ],
 )

@@ -20,6 +20,7 @@ RAW = {path: path.read_bytes() for path in UNTRUSTING}
 NOTICES = [path for path in UNTRUSTING if expected(path)["verdict"] == "opt_out"]
 OTHERS = [path for path in UNTRUSTING if path.parent.name in {"forged", "other", "unrelated", "forwarded"}]
 TRUST = Trust(frozenset({STRANGER}))
+RULES = verdict.rules.builtin()
 SNIPPETS = st.sampled_from(
     [
         b"\n", b"\r\n", b"\r", b"\n\n", b"\x00", b"\xff", b"\xe3\x81", b"\x1b$B", b"=", b"=?utf-8?b?", b"?=", b"--",
@@ -150,6 +151,14 @@ def wrapped(raw: bytes, sender: str = "stranger@elsewhere.example") -> list[byte
         mail(b"<blockquote>" + raw + b"</blockquote>", From=sender, Content_Type="text/html"),
         mail(raw, From=sender),
     ]
+
+
+@pytest.mark.parametrize("path", UNTRUSTING, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_reading_no_more_than_the_verdict_depends_on_gives_the_same_verdict(path: Path) -> None:
+    """Of strangers' mails most is not read; handed on, a notice lies deeper."""
+    for raw in (RAW[path], *wrapped(RAW[path]), *attached(RAW[path], STRANGER)):
+        for trust in (Trust(), TRUST):
+            assert judge(verdict.read(raw, trust, RULES), trust) == judge(letters.read(raw), trust)
 
 
 @pytest.mark.parametrize("path", NOTICES, ids=lambda path: f"{path.parent.name}/{path.stem}")

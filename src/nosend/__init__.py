@@ -41,8 +41,8 @@ def recognize(raw: bytes, trust: Trust | None = None, rules: Rules | None = None
     (`nosend.verdict.rules.load`), else nosend's own. The same bytes always give the same verdict. Nothing is stored
     or logged, no socket is opened, and no bytes make it raise.
     """
-    from nosend import letter, verdict  # noqa: PLC0415 - bs4 is loaded by those who read mails, not by `Blacklist`
+    from nosend import verdict  # noqa: PLC0415 - bs4 is loaded by those who read mails, not by `Blacklist`
     from nosend.model import Trust  # noqa: PLC0415 - beside the others
 
-    known = rules or verdict.rules.builtin()
-    return verdict.judge(letter.read(raw, known.marks), trust or Trust(), known)
+    known, whose = rules or verdict.rules.builtin(), trust or Trust()
+    return verdict.judge(verdict.read(raw, whose, known), whose, known)

@@ -49,6 +49,9 @@ _LINK_HOSTS = {f"{prefix}{d}": c for d, c in _CODE_OF_DOMAIN.items() for prefix 
 
 # A longer number, another scheme (P03-, S01-) or a hyphenated compound is not cut into an order id.
 _ORDER = re.compile(r"(?<![0-9A-Za-z-])(?:[0-9]{3}|D[0-9]{2})-[0-9]{7}-[0-9]{7}(?![0-9A-Za-z-])")
+_LIKE_ORDER = re.compile(r"[0-9D][0-9]{2}[\s>]{0,9}-[\s>]{0,9}[0-9]{7}[\s>]{0,9}-[\s>]{0,9}[0-9]{7}")
+_DIGIT = re.compile(r"\d")  # in any script
+_FEWEST_DIGITS = 16  # of an order id
 _ALIAS = re.compile(r"[a-z0-9]{8,32}")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")  # RFC 5322, dot-atom
 _NO_ALIAS = ("no-reply", "noreply", "donotreply", "do-not-reply")  # buyers that many orders share
@@ -58,6 +61,7 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u20
 _PLAIN = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63\uff0d", "-"),
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u02b9\u2032\u00b4`", "'"),
+    "\ufdfa": " ",  # one letter of which NFKC makes eighteen
     **{chr(zero + n): str(n) for zero in (0x0660, 0x06F0) for n in range(10)},
 }
 _NOT_PLAIN = re.compile(f"[{''.join(_PLAIN)}]")  # a tenth of the time of str.translate where there are few
@@ -76,7 +80,7 @@ class Key(NamedTuple):
 
 def visible(text: str) -> str:
     """Leave out what cannot be seen: zero-width characters, soft hyphens, directional marks."""
-    return _INVISIBLE.sub("", text)
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def plain(text: str) -> str:
@@ -96,8 +100,19 @@ def one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text[:5_000]).split())[:500]
 
 
+def may_hold_order(text: str) -> bool:
+    """Tell, quickly, whether a text may hold an order id, be it wrapped or quoted within; "yes" may be wrong."""
+    if not text.isascii():
+        if len(_DIGIT.findall(text)) < _FEWEST_DIGITS:
+            return False
+        text = plain(text)
+    return _LIKE_ORDER.search(text) is not None
+
+
 def order_ids(text: str) -> tuple[str, ...]:
     """Find the distinct order ids in a text, normalised, in the order they stand there."""
+    if not text.isascii() and len(_DIGIT.findall(text)) < _FEWEST_DIGITS:
+        return ()
     return tuple(dict.fromkeys(_ORDER.findall(plain(text))))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from nosend import identifiers, letter, verdict
+from nosend import identifiers, verdict
 from nosend.letter import header
 from nosend.model import Judged, Kind, Letter, Policy
 from nosend.verdict import addressee, authenticity
@@ -49,7 +49,7 @@ class Judging:
         if mail.trouble:
             return self.set_aside(mail, mail.trouble)
         try:
-            read = letter.read(mail.raw, self.rules.marks)
+            read = verdict.read(mail.raw, self.trust, self.rules)
             return self._judged(mail, read, self._verdict(mail, read))
         except Exception as error:  # noqa: BLE001 - the one boundary: no mail may stop the round, MemoryError and RecursionError included
             name = type(error).__name__

@@ -14,29 +14,57 @@ from nosend.letter import charset, header, html, layers, lines, mime
 from nosend.model import How, Letter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Glance = Callable[[Letter], Callable[[str], bool] | None]
+
     from nosend.letter.marks import Marks
 
 _META = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 _HTML = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+_BYTES_OF_A_CHARACTER = 2  # of text that matters; more are cut, and told
 _LETTER_TYPES = frozenset({"message/rfc822", "message/global"})
 
 
-def read(raw: bytes, marks: Marks, limits: mime.Limits = mime.LIMITS) -> Letter:
+def _at_all(_: Letter) -> None:
+    """Leave nothing out."""
+
+
+def read(raw: bytes | Head, marks: Marks, glance: Glance = _at_all, limits: mime.Limits = mime.LIMITS) -> Letter:
     """Read a mail. The same bytes always give the same letter; no bytes make it raise.
 
-    `marks` are the words of forwards, from the language packs; `limits` bound bytes, parts, depth, inner letters
-    and text.
+    `raw` may be a mail of which the head was read. `marks` are the words of forwards, from the language packs. `glance`
+    gives for the heading of a letter, this one or one attached to it, what tells whether a part's text matters, None if
+    all of it does; a part that does not is left out. `limits` bound bytes, parts, depth, inner letters and text.
     """
     budget = mime.Budget(limits)
-    if len(raw) > limits.size:
+    opened = raw if isinstance(raw, Head) else head(raw)
+    section = opened.section
+    if opened.size > limits.size:
         budget.cut(f"bytes after the first {limits.size}")
-    found = _Reading(marks, budget).letter(raw[: limits.size], How.SENT)
+        section = section._replace(body=section.body[: limits.size])
+    found = _Reading(marks, glance, budget).letter(section, How.SENT)
     return replace(found, cuts=tuple(budget.cuts))
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A mail of which only the header section was read: the letter without its text, and what is left to read."""
+
+    heading: Letter
+    section: mime.Section
+    size: int
+
+
+def head(raw: bytes) -> Head:
+    """Read the header section of a mail, in a small part of the time that all of it takes."""
+    section = mime.split(raw)
+    return Head(_heading(section.fields), section, len(raw))
+
+
 def heading(raw: bytes) -> Letter:
-    """Read the header section alone, in a small part of the time; a letter without text."""
-    return _heading(mime.split(raw).fields)
+    """Read the header section alone; a letter without text."""
+    return head(raw).heading
 
 
 def _heading(fields: header.Fields) -> Letter:
@@ -48,15 +76,18 @@ class _Reading:
     """One mail being read, with all letters in it."""
 
     marks: Marks
+    glance: Glance
     budget: mime.Budget
 
-    def letter(self, raw: bytes, how: How, depth: int = 0) -> Letter:
-        fields, body, damaged = mime.split(raw)
+    def letter(self, section: mime.Section, how: How, depth: int = 0) -> Letter:
+        fields, body, damaged = section
         budget, limits = self.budget, self.budget.limits
         if header.is_cut(fields):
             budget.cut(f"header fields after the first {header.MOST}, or {header.LONGEST} characters of one")
         if damaged:
             budget.cut("a header section that could be read in two ways")
+        heading = _heading(fields)
+        matters = self.glance(heading)
         paragraphs: list[str] = []
         links: list[str] = []
         inside: list[Letter] = []
@@ -66,27 +97,30 @@ class _Reading:
                     budget.cut(f"letters after the first {limits.letters}, or nested too deeply")
                     continue
                 budget.letters += 1
-                inside.append(self.letter(part.body, How.ATTACHED, depth + 1))
+                inside.append(self.letter(mime.split(part.body()), How.ATTACHED, depth + 1))
             elif (part.media == "text/plain" or "html" in part.media) and not (part.attachment and budget.parts):
-                text = layers.letter(self._lines(part), self.marks)
+                text = layers.letter(self._lines(part, matters), self.marks)
                 paragraphs += text.paragraphs
                 links += text.links
                 inside += text.inside
                 for cut in text.cuts:
                     budget.cut(cut)
         return replace(
-            _heading(fields),
+            heading,
             how=how,
             paragraphs=tuple(paragraphs),
             links=tuple(dict.fromkeys(links)),
             inside=tuple(inside),
         )
 
-    def _lines(self, part: mime.Part) -> list[lines.Line]:
-        if "html" in part.media or _HTML.match(part.body):
-            return html.lines(self._markup(part))
+    def _lines(self, part: mime.Part, matters: Callable[[str], bool] | None) -> list[lines.Line]:
+        body = part.body()
+        text = self._text(part, body)
+        if "html" in part.media or _HTML.match(body):
+            return html.lines(self._tags(text), matters)
+        if matters and not part.flowed and not matters(text):  # flowed lines may break within words
+            return []
         budget = self.budget
-        text = charset.decode(part.body, part.charset)
         left = budget.limits.lines - budget.lines
         count = text.count("\n") + 1
         if count > left:
@@ -95,18 +129,28 @@ class _Reading:
         budget.lines += count
         return lines.from_plain(text, flowed=part.flowed, delsp=part.delsp)
 
-    def _markup(self, part: mime.Part) -> str:
+    def _text(self, part: mime.Part, body: bytes) -> str:
+        """Decode the text of a part, as much of it as the budget allows; of its bytes no more than that needs."""
         declared = part.charset
-        if not declared and (meta := _META.search(part.body[:4096])):
+        if not declared and (meta := _META.search(body[:4096])):
             declared = meta[1].decode("ascii", "replace")
         budget = self.budget
-        markup = charset.decode(part.body, declared)
-        left = budget.limits.html - budget.html
-        if len(markup) > left:
-            budget.cut(f"HTML after the first {budget.limits.html} characters")
-        budget.html += len(markup)
-        markup = markup[: max(left, 0)]
-        if markup.count("<") > budget.limits.tags:
-            budget.cut(f"HTML after the first {budget.limits.tags} tags")
-            markup = "<".join(markup.split("<", budget.limits.tags)[: budget.limits.tags])
-        return markup
+        left = max(budget.limits.text - budget.text, 0)
+        most = left * _BYTES_OF_A_CHARACTER
+        whole = body if len(body) <= most else body[: body.rfind(b"\n", 0, most) + 1 or most]
+        text = charset.decode(whole, declared)
+        if len(whole) < len(body) or len(text) > left:
+            budget.cut(f"text after the first {budget.limits.text} characters")
+        budget.text += len(text)
+        return text[:left]
+
+    def _tags(self, markup: str) -> str:
+        """Leave as many tags as the budget allows."""
+        budget = self.budget
+        left = max(budget.limits.tags - budget.tags, 0)
+        count = markup.count("<")
+        budget.tags += count
+        if count <= left:
+            return markup
+        budget.cut(f"HTML after the first {budget.limits.tags} tags")
+        return "<".join(markup.split("<", left + 1)[: left + 1])

@@ -118,14 +118,15 @@ def _windows_1252(data: bytes) -> str:
     return data.decode("cp1252", "nosend-c1")
 
 
-def _as_c1(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - the only kind that decoding makes
-    return chr(error.object[error.start]), error.start + 1
+def _as_c1(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return chr(error.object[error.start]), error.start + 1
+    if isinstance(error, UnicodeEncodeError) and 0x80 <= ord(error.object[error.start]) < 0xA0:
+        return bytes([ord(error.object[error.start])]), error.start + 1
+    raise error
 
 
 codecs.register_error("nosend-c1", _as_c1)
-_BYTE_1252 = tuple(_windows_1252(bytes([n])) for n in range(256))
-_TO_BYTE_1252 = {char: n for n, char in enumerate(_BYTE_1252)} | {chr(n): n for n in range(0x80, 0xA0)}
 
 
 # What undoing it may bring to light: Latin letters, the signs of windows-1252, Japanese.
@@ -139,8 +140,8 @@ def _unmangle(text: str) -> str:
     lone accented letter makes an invalid sequence), and they are letters that somebody may have meant.
     """
     try:
-        data = bytes([_TO_BYTE_1252[char] for char in text])
-    except KeyError:
+        data = text.encode("cp1252", "nosend-c1")
+    except UnicodeEncodeError:
         return text
     undone = _strict(data, "utf-8")
     if not undone or not _MEANT_TEXT.fullmatch(undone):

@@ -16,6 +16,7 @@ from nosend.letter import charset
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
 _BARE_CR = re.compile(rb"\r(?!\n|\Z)")
+_ODD = re.compile(rb"[\r\n\x00\x1b]")
 _BREAKS = re.compile(r"[\r\n\x00]+")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
@@ -81,6 +82,8 @@ def first(section: Fields, name: str) -> str:
 
 
 def _text(value: bytes) -> str:
+    if value.isascii() and not _ODD.search(value):  # nearly all
+        return value.decode("ascii").strip()[:LONGEST]
     return _BREAKS.sub(" ", charset.decode(value)).strip()[:LONGEST]
 
 

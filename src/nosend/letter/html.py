@@ -2,6 +2,9 @@
 
 A reader sees words, not elements: a <span>, <wbr> or zero-width character inside a word does not part it,
 a table cell or <div> does. Hidden text (Amazon's preheader holds the bare order id) is text as well.
+
+Nine tenths of a notice are layout, and bs4 makes an object of each element: lxml, its own parser, leaves out what
+says nothing before bs4 sees it.
 """
 
 from __future__ import annotations
@@ -11,26 +14,93 @@ from typing import TYPE_CHECKING
 
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, Tag
+from lxml import etree
 
 from nosend.identifiers import visible
 from nosend.letter.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_SILENT = frozenset({"head", "script", "style", "template", "title"})
+_SILENT = ("head", "script", "style", "template", "title")
 _BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure "
-    "footer form h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol option p pre section summary table tbody td "
+    "address article aside body caption center dd details dialog div dl dt fieldset figcaption figure "
+    "footer form h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol option p section summary table tbody td "
     "tfoot th thead tr ul".split()
 )
+# what most layout is made of; the rest of it is left out one by one
+_INLINE = "b em font i img input label small span strong sub sup u wbr".split()
+_ATTRIBUTES = (
+    "align bgcolor border cellpadding cellspacing class color colspan dir face height id lang name rel role rowspan "
+    "size src style target title type valign width".split()
+)
+_KEPT = frozenset({"a", "blockquote", "br", "div", "pre"})  # what is left of a document, all that lines depend on
+_PARTING = _BLOCKS | {"blockquote", "pre"}
 _SPACE = re.compile(r"[ \t\r\n\f]+")
-_BROKEN = re.compile(r"[\x00\ud800-\udfff]")  # characters that libxml2 stops at
+_END = re.compile(r"</(?:html|body)(?![a-z0-9])", re.IGNORECASE)  # libxml2 makes no tree of what stands below it
+_NOTHING = re.compile(r">?(?:\s|</(?:html|body)>)*+", re.IGNORECASE)
 
 
-def lines(markup: str) -> list[Line]:
-    """Read an HTML document, whole or broken. <blockquote> counts as one quote mark."""
-    soup = BeautifulSoup(_BROKEN.sub("", visible(markup)), "lxml")
+def lines(markup: str, matters: Callable[[str], bool] | None = None) -> list[Line]:
+    """Read an HTML document, whole or broken. <blockquote> counts as one quote mark.
+
+    With `matters` nothing is read of a document whose words and links do not.
+    """
+    data = markup.replace("\0", "").encode("utf-8", "ignore")  # libxml2 stops at NUL and surrogates
+    markup = data.decode()
+    end = _END.search(markup)
+    if end and not _NOTHING.fullmatch(markup, end.end()):
+        return _read(markup)
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    try:
+        tree = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError:
+        tree = None
+    if tree is None:  # an empty document, or nothing but comments
+        return []
+    if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
+        return _read(markup)  # nested too deeply for a tree; bs4 is handed the elements one by one
+    _reduce(tree)
+    if matters and not matters(" ".join((*tree.itertext(), *tree.xpath("//@href")))):
+        return []
+    return _read(etree.tostring(tree, encoding="unicode", method="html"))
+
+
+def _reduce(tree: etree._Element) -> None:
+    """Leave blocks (all as <div>), quotes, line breaks, verbatim text and links; no layout, no attribute but href."""
+    etree.strip_elements(tree, *_SILENT, with_tail=False)
+    etree.strip_tags(tree, *_INLINE)
+    etree.strip_attributes(tree, *_ATTRIBUTES)
+    for element in tree.iter(etree.Element):
+        name = element.tag
+        if name in _BLOCKS:
+            element.tag = "div"
+        elif name in {"a", "area"} and (href := element.get("href")) is not None:
+            element.tag = "a"
+            element.set("href", href.strip())
+        elif name not in _KEPT or name == "a":
+            element.tag = "inline"
+    etree.strip_tags(tree, "inline")
+    is_verbatim = tree.find(".//pre") is not None
+    for element in tree.iter("div"):
+        if not is_verbatim:  # a line neither begins nor ends with spaces
+            element.text = None if _says_nothing(element.text) else element.text
+            element.tail = None if _says_nothing(element.tail) else element.tail
+        if len(element) and _says_nothing(element.text) and all(_is_a_block_alone(child) for child in element):
+            element.tag = "wrapper"
+    etree.strip_tags(tree, "wrapper")
+
+
+def _is_a_block_alone(element: etree._Element) -> bool:
+    return element.tag in {"div", "wrapper"} and _says_nothing(element.tail)
+
+
+def _says_nothing(text: str | None) -> bool:
+    return not text or text.isspace()
+
+
+def _read(markup: str) -> list[Line]:
+    soup = BeautifulSoup(markup, "lxml", multi_valued_attributes=None, store_line_numbers=False)
     writer = _Writer()
     open_elements: list[tuple[Tag, Iterator[object]]] = [(soup, iter(soup.contents))]
     while open_elements:
@@ -40,9 +110,10 @@ def lines(markup: str) -> list[Line]:
             open_elements.pop()
             writer.leave(element)
         elif isinstance(child, Tag):
-            if child.name not in _SILENT:
-                writer.enter(child)
-                open_elements.append((child, iter(child.contents)))
+            if child.name in _SILENT:
+                continue
+            writer.enter(child)
+            open_elements.append((child, iter(child.contents)))
         elif type(child) is NavigableString:  # its subclasses are comments, doctypes, CDATA
             writer.write(child)
     return writer.finish()
@@ -60,18 +131,18 @@ class _Writer:
         self._verbatim = 0
 
     def enter(self, element: Tag) -> None:
-        if element.name in _BLOCKS:
+        if element.name in _PARTING:
             self._end_line(opens=True)
         elif element.name == "br":
             self._end_line(opens=False)
-        self._depth += element.name == "blockquote"
-        self._verbatim += element.name == "pre"
         href = element.get("href") if element.name in {"a", "area"} else None
         if isinstance(href, str):
             self._links.append(href.strip())
+        self._depth += element.name == "blockquote"
+        self._verbatim += element.name == "pre"
 
     def leave(self, element: Tag) -> None:
-        if element.name in _BLOCKS:
+        if element.name in _PARTING:
             self._end_line(opens=True)
         self._depth -= element.name == "blockquote"
         self._verbatim -= element.name == "pre"
@@ -91,7 +162,7 @@ class _Writer:
         return self._lines
 
     def _text_so_far(self) -> str:
-        return _SPACE.sub(" ", "".join(self._text)).strip(" ")
+        return _SPACE.sub(" ", visible("".join(self._text))).strip(" ")
 
     def _end_line(self, *, opens: bool) -> None:
         text = self._text_so_far()

@@ -135,5 +135,7 @@ def _labels(lines: list[Line]) -> list[tuple[str, str, int]]:
 
 
 def _labelled(text: str) -> tuple[str, str]:
+    if ":" not in text and "：" not in text:
+        return "", ""
     found = _FIELD_LINE.fullmatch(text)
     return (found[1].strip().casefold(), found[2].strip()) if found else ("", "")

@@ -6,7 +6,6 @@ a body is cut along its boundaries, to a fixed depth, in time linear in the byte
 
 from __future__ import annotations
 
-import contextlib
 import re
 from binascii import Error as BinasciiError
 from binascii import a2b_qp, a2b_uu
@@ -22,18 +21,20 @@ if TYPE_CHECKING:
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 _PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(\r?\n)")  # RFC 2045, 6.7 (3)
 _HEADER_CAP = 256 * 1024
+_PADDING = 100  # spaces that may follow a boundary (RFC 2046, 5.1.1: "transport padding")
+_UU_BYTES = 512 * 1024  # of a uuencoded part; no program that writes a notice uses it
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one mail may cost. A notice has 7 to 50 KB, one to three parts, three levels."""
 
-    size: int = 2 * 1024 * 1024  # bytes of the mail
+    size: int = 10 * 1024 * 1024  # bytes of the mail
     parts: int = 100
     depth: int = 20  # multiparts within multiparts
     letters: int = 50  # letters inside the letter, all levels together
-    html: int = 512 * 1024  # characters of HTML, all parts together
-    tags: int = 20_000  # tags of one HTML part: closing tags that match nothing cost the square
+    text: int = 512 * 1024  # characters of text, plain and HTML, all parts together
+    tags: int = 20_000  # tags of HTML, all parts together: closing tags that match nothing cost the square
     lines: int = 50_000  # lines of plain text, all parts together
 
 
@@ -47,7 +48,8 @@ class Budget:
     limits: Limits
     parts: int = 0
     letters: int = 0
-    html: int = 0
+    text: int = 0
+    tags: int = 0
     lines: int = 0
     cuts: list[str] = field(default_factory=list)
 
@@ -59,7 +61,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A leaf: its media type (lower-case), parameters that matter, and its decoded bytes."""
+    """A leaf: its media type and transfer encoding (lower-case), parameters that matter, and its bytes as they came."""
 
     media: str
     charset: str
@@ -67,7 +69,12 @@ class Part:
     delsp: bool
     attachment: bool
     filename: str
-    body: bytes
+    encoding: str
+    encoded: bytes
+
+    def body(self) -> bytes:
+        """Decode the bytes; what is not read need not be decoded."""
+        return _transfer_decoded(self.encoded, self.encoding)
 
 
 class Section(NamedTuple):
@@ -124,14 +131,19 @@ def leaves(fields: Fields, body: bytes, budget: Budget, depth: int = 0, default:
 def _pieces(body: bytes, boundary: str) -> Iterator[bytes]:
     """Cut a multipart body along its boundary; a missing last boundary ends with the body (RFC 2046, 5.1.1)."""
     dashed = b"--" + boundary.encode("utf-8", "surrogateescape")
-    delimiter = re.compile(rb"^" + re.escape(dashed) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
     start = None
-    for found in delimiter.finditer(body):
-        if start is not None:
-            yield body[start : found.start()].removesuffix(b"\n").removesuffix(b"\r")
-        if found[1]:
-            return
-        start = found.end() + 1
+    at = body.find(dashed)
+    while at >= 0:
+        end = body.find(b"\n", at)
+        end = len(body) if end < 0 else end
+        rest = body[at + len(dashed) : min(end, at + len(dashed) + _PADDING)].rstrip(b" \t\r")
+        if (at == 0 or body[at - 1 : at] == b"\n") and rest in {b"", b"--"}:
+            if start is not None:
+                yield body[start:at].removesuffix(b"\n").removesuffix(b"\r")
+            if rest:
+                return
+            start = end + 1
+        at = body.find(dashed, end)
     yield body if start is None else body[start:]
 
 
@@ -144,7 +156,8 @@ def _leaf(fields: Fields, body: bytes, kind: str, parameters: dict[str, str]) ->
         delsp=parameters.get("delsp", "").lower() == "yes",
         attachment=disposition.lower() == "attachment",
         filename=header.decode((more.get("filename", "") or parameters.get("name", ""))[:1_000]).lower(),
-        body=_transfer_decoded(body, _value(fields, "content-transfer-encoding")[0].lower().strip(" .\"'")),
+        encoding=_value(fields, "content-transfer-encoding")[0].lower().strip(" .\"'"),
+        encoded=body,
     )
 
 
@@ -154,7 +167,7 @@ def _content_type(fields: Fields, default: str) -> tuple[str, dict[str, str]]:
     return (f"{kind[1]}/{kind[2]}" if kind else default), parameters
 
 
-_MEDIA = re.compile(r"([a-z]+)\s*/\s*([\w.+-]+)")  # with what some programs write around it
+_MEDIA = re.compile(r"([a-z]{1,40})\s{0,9}/\s{0,9}([\w.+-]{1,100})")  # with what some programs write around it
 _PARAMETER = re.compile(r';[ \t]*([^\s=;"]{1,40})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))')
 
 
@@ -184,9 +197,12 @@ def _transfer_decoded(body: bytes, encoding: str) -> bytes:
 
 
 def _uu_lines(body: bytes) -> Iterator[bytes]:
-    _, _, data = body.partition(b"begin ")
-    for line in data.split(b"\n")[1:]:
+    start = body.find(b"begin ")
+    lines = body[start : start + _UU_BYTES].split(b"\n")[1:] if start >= 0 else []
+    for line in lines:
         if line.strip() == b"end":
             return
-        with contextlib.suppress(BinasciiError):  # a torn line costs itself
+        try:
             yield a2b_uu(line.rstrip(b"\r"))
+        except BinasciiError:  # a torn line costs itself
+            continue

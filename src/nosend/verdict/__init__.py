@@ -17,7 +17,8 @@ from nosend.letter import header
 from nosend.model import Kind, Letter, OptOut, Policy, Trial, Trust, Verdict
 from nosend.verdict import addressee, doubts, judges, rules
 from nosend.verdict.case import JUDGES_VERSION, Case, Finding
-from nosend.verdict.worth import DECIDING_FIELDS, MARKER, OPTED_OUT, Worth, worth_reading
+from nosend.verdict.rules import OPTED_OUT
+from nosend.verdict.worth import DECIDING_FIELDS, MARKER, Worth, read, worth_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +33,7 @@ __all__ = [
     "OPTED_OUT",
     "Worth",
     "judge",
+    "read",
     "rules",
     "worth_reading",
 ]

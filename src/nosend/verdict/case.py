@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
-from nosend.verdict import authenticity, sender
+from nosend.verdict import authenticity, sender, wording
 
 if TYPE_CHECKING:
     from nosend.model import Authenticity, Kind, Letter, Sender, Trust
@@ -26,14 +26,28 @@ class Case:
     signed_by: tuple[str, ...] = ()
 
     @cached_property
+    def address(self) -> str:
+        """Give the one From address, "" when there is none that all programs agree on."""
+        return sender.address(self.letter)
+
+    @cached_property
     def sender(self) -> Sender:
         """Tell who sent the letter."""
-        return sender.who(self.letter, self.trust)
+        return sender.who(self.address, self.trust)
 
     @cached_property
     def authenticity(self) -> Authenticity:
         """Tell whether it comes from the domain in its From."""
         return authenticity.authenticity(self.letter, self.trust, self.signed_by)
+
+    @cached_property
+    def _words(self) -> str:
+        return wording.words("\n".join(self.letter.paragraphs))
+
+    def matches(self, wordings: tuple[wording.Wording, ...]) -> tuple[wording.Match, ...]:
+        """Find wordings in the letter's own text; those of which a fragment is nowhere are not looked for."""
+        likely = tuple(one for one in wordings if all(part in self._words for part in one.fragments))
+        return wording.find(likely, self.letter.paragraphs)
 
     @cached_property
     def orders(self) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from nosend import identifiers
 from nosend.model import Kind, Sender
-from nosend.verdict import sender, wording
 from nosend.verdict.case import Finding
-from nosend.verdict.worth import MARKER, OPTED_OUT, markers, may_opt_out
+from nosend.verdict.rules import OPTED_OUT
+from nosend.verdict.worth import MARKER, markers, may_opt_out
 
 if TYPE_CHECKING:
+    from nosend.verdict import wording
     from nosend.verdict.case import Case
 
 # The address every known notice came from. Amazon's other addresses pass on what sellers and buyers wrote (copies
@@ -20,7 +21,7 @@ _NOTIFIER = "auto-communication@"
 
 def buyer_message(case: Case) -> Finding | None:
     """Anyone can write the sentence to a seller: what a buyer's address sends is never a notice."""
-    if identifiers.is_buyer_address(sender.address(case.letter)):
+    if identifiers.is_buyer_address(case.address):
         return Finding(Kind.OTHER_NOTICE, "buyer-message", "From is a buyer's address")
     return None
 
@@ -50,7 +51,7 @@ def opt_out_wording(case: Case) -> Finding | None:
 
     A wording that was never seen in a real mail speaks only in Amazon's letters, and is always doubted.
     """
-    matches = wording.find(case.rules.opt_outs, case.letter.paragraphs)
+    matches = case.matches(case.rules.opt_outs)
     heard = [match for match in matches if match.wording.confirmed or case.sender is Sender.AMAZON]
     if not heard:
         return None
@@ -59,7 +60,7 @@ def opt_out_wording(case: Case) -> Finding | None:
         ("this wording is not confirmed", not first.wording.confirmed),
         (
             "not from the address that sends notices",
-            case.sender is Sender.AMAZON and not sender.address(case.letter).startswith(_NOTIFIER),
+            case.sender is Sender.AMAZON and not case.address.startswith(_NOTIFIER),
         ),
         ("the words run over the end of a sentence", not first.is_one_sentence),
         ("another cause is named as well", bool(_other_causes(case))),
@@ -89,7 +90,7 @@ def known_other_cause(case: Case) -> Finding | None:
 
 
 def _other_causes(case: Case) -> tuple[wording.Match, ...]:
-    return wording.find(case.rules.others, case.letter.paragraphs)
+    return case.matches(case.rules.others)
 
 
 def failure_subject(case: Case) -> Finding | None:

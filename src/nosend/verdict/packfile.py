@@ -7,22 +7,42 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from nosend import identifiers
 from nosend.errors import ConfigError
+from nosend.letter.lines import CJK
 from nosend.letter.marks import FIELDS, mark_words
-from nosend.verdict.wording import ORDER, Wording, compile_wording, normal
+from nosend.verdict.toml_lines import Lines, unclosed
+from nosend.verdict.wording import ORDER, Wording, compile_wording, fragments, normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_SHORTEST = 8  # letters that a wording must hold beside its places: "{order}" alone would list every mail
-_LONGEST = 1_000
-_MOST_GAPS = 5
-_TEXTS = ("failure_subjects", "forward_prefixes", "forward_lines")
+    from nosend.verdict.toml_lines import Place
+
+SHORTEST = 12  # letters that a wording must hold beside its places: "order {order}" would list every mail
+LONGEST = 1_000  # characters of a wording
+MOST_GAPS = 5
+_NAME = re.compile(r"(?=.{1,40}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NO_NAME = 'must be a word like "de" or "pt-br", in small letters'
+_LONGEST_LINE = 10_000  # of the file: tomllib takes the square of a dotted key
+_HIGHEST = 1_000_000  # version
+_KANJI = re.compile(f"[{CJK}]")
+_LABEL = re.compile(r"[^\s\d:：*][^\d:：*]{0,24}")  # as `letter.marks` reads one
+_SPACE = re.compile(r"[ \t\r\n]+")
+# What no mail writes and no list shows; a line break in a text of several lines is a space
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ue000-\uf8ff]")
+
+
+# How each list of words is written to be compared, and the fewest letters that tell anything: "." stands everywhere
+_TEXTS: dict[str, tuple[Callable[[str], str], int]] = {
+    "failure_subjects": (normal, 4),
+    "forward_prefixes": (str.casefold, 1),
+    "forward_lines": (mark_words, 3),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +57,7 @@ class Pack:
     forward_prefixes: tuple[str, ...] = ()
     forward_lines: tuple[str, ...] = ()
     forward_fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    source: str = ""  # "built in", or the file it was read from
+    source: str = field(default="", repr=False)  # "built in", or the file it was read from
 
     @property
     def wordings(self) -> tuple[Wording, ...]:
@@ -47,23 +67,29 @@ class Pack:
 
 def read(text: str, where: str, source: str) -> Pack:
     """Make a pack of TOML. Raises ConfigError with every mistake in it, `where` and the line before each."""
+    longest = max(text.split("\n"), key=len)
+    if len(longest) > _LONGEST_LINE:
+        at = text[: text.index(longest)].count("\n") + 1
+        raise ConfigError(f"{where}:{at}: a line of more than {_LONGEST_LINE} characters: break it into several")
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{where}:{unclosed(text)}: no TOML: brackets nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError is one, a number of thousands of digits another
         line = re.search(r"at line (\d+)", str(error))
-        at = line[1] if line else text.count("\n") + 1
+        at = int(line[1]) if line else unclosed(text)
         raise ConfigError(f"{where}:{at}: no TOML: {error}") from error
     checker = _Checker(text, where)
     name, version = checker.name(table), checker.version(table)
-    texts = {key: checker.texts(table, key) for key in _TEXTS}
+    told = {key: checker.words(table, key, *how) for key, how in _TEXTS.items()}
     pack = Pack(
         name=name,
         version=version,
         opt_outs=tuple(checker.wordings(table, "opt_out", name, version)),
         others=tuple(checker.wordings(table, "other", name, version)),
-        failure_subjects=tuple(normal(one) for one in texts["failure_subjects"]),
-        forward_prefixes=tuple(one.casefold() for one in texts["forward_prefixes"]),
-        forward_lines=tuple(mark_words(one) for one in texts["forward_lines"]),
+        failure_subjects=told["failure_subjects"],
+        forward_prefixes=told["forward_prefixes"],
+        forward_lines=told["forward_lines"],
         forward_fields=tuple(checker.fields(table)),
         source=source,
     )
@@ -73,34 +99,76 @@ def read(text: str, where: str, source: str) -> Pack:
     return pack
 
 
+def wrong_name(name: str) -> str:
+    """Say what is wrong with the name of a pack or a rule, "" if nothing is."""
+    return "" if _NAME.fullmatch(name) else _NO_NAME
+
+
+def line_of_name(text: str) -> int:
+    """Give the line on which a pack that was read says its name."""
+    return Lines(text).of(("name",))
+
+
+def letters(pieces: tuple[str, ...]) -> int:
+    """Count the letters of a wording beside its places; a kanji tells as much as two."""
+    words = "".join(pieces).replace(ORDER, "")
+    return sum(char.isalpha() for char in words) + len(_KANJI.findall(words))
+
+
 class _Checker:
     """Takes values out of a pack's table and notes what is wrong with them, each with its line."""
 
     def __init__(self, text: str, where: str) -> None:
-        self.problems: list[str] = []
+        self._found: list[tuple[int, str]] = []
         self._where = where
-        self._lines = text.splitlines()
+        self._lines = Lines(text)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Tell what is wrong, in the order of the lines; of one line in that of the keys."""
+        return tuple(f"{self._where}:{line}: {reason}" for line, reason in sorted(self._found, key=lambda one: one[0]))
 
     def name(self, table: dict[str, Any]) -> str:
         name = table.get("name")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            self._wrong(("name",), f'name = {name!r} must be a word like "de" or "pt-br"')
-            return ""
-        return name
+        if "name" not in table:
+            self._wrong(("name",), 'name is missing: name = "de", or another word for this pack')
+        elif not isinstance(name, str) or wrong_name(name):
+            self._wrong(("name",), f"name = {_shown(name)} {_NO_NAME}")
+        else:
+            return name
+        return ""
 
     def version(self, table: dict[str, Any]) -> int:
         version = table.get("version")
-        if type(version) is not int or version < 1:
-            self._wrong(("version",), f"version = {version!r} must be a number from 1: raise it with each change")
-            return 0
-        return version
+        if "version" not in table:
+            self._wrong(("version",), "version is missing: version = 1, and one more with each change")
+        elif type(version) is not int or not 1 <= version <= _HIGHEST:
+            self._wrong(("version",), f"version = {_shown(version)} must be a whole number from 1 to {_HIGHEST}")
+        else:
+            return version
+        return 0
 
-    def texts(self, table: dict[str, Any], key: str, *place: str | int) -> tuple[str, ...]:
+    def texts(self, table: dict[str, Any], key: str, *place: str | int) -> tuple[tuple[int, str], ...]:
+        """Give the texts of a list with their numbers; those that are none are told."""
         value = table.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
+        if not isinstance(value, list):
             self._wrong((*place, key), f'{key} must be a list of texts like ["one", "two"]')
             return ()
-        return tuple(value)
+        for n, one in enumerate(value):
+            if not isinstance(one, str) or not one.strip():
+                self._wrong((*place, key, n), f'{key}: {_shown(one)} is no text: write ["one", "two"]')
+        told = [
+            (n, _SPACE.sub(" ", one).strip()) for n, one in enumerate(value) if isinstance(one, str) and one.strip()
+        ]
+        return tuple((n, one) for n, one in told if self._writable(one, key, (*place, key, n)))
+
+    def words(self, table: dict[str, Any], key: str, write: Callable[[str], str], fewest: int) -> tuple[str, ...]:
+        """Give the texts of a list as they are compared; those that would stand everywhere are told."""
+        found = [(n, text, write(text)) for n, text in self.texts(table, key)]
+        for n, text, written in found:
+            if sum(map(str.isalnum, written)) < fewest:
+                self._wrong((key, n), f"{key}: {_shown(text)} says too little: {fewest} letters at least")
+        return tuple(written for _, _, written in found)
 
     def fields(self, table: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
         given = table.get("forward_fields", {})
@@ -108,9 +176,17 @@ class _Checker:
             self._wrong(("forward_fields",), "forward_fields must be a table: [forward_fields]")
             return
         self.unknown_keys(given, FIELDS, "forward_fields")
+        meanings: dict[str, str] = {}
         for key in FIELDS:
-            words = self.texts(given, key, "forward_fields")
-            yield key, tuple(word.casefold() for word in words)
+            words = [(n, text.strip(" :：*").casefold()) for n, text in self.texts(given, key, "forward_fields")]
+            for n, word in words:
+                if not _LABEL.fullmatch(word):
+                    reason = f"{_shown(word)} is no label: 25 characters at most, no digit or colon in it"
+                    self._wrong(("forward_fields", key, n), f"{key}: {reason}")
+                elif meanings.setdefault(word, key) != key:
+                    reason = f"{_shown(word)} is a word for {meanings[word]!r} already"
+                    self._wrong(("forward_fields", key, n), f"{key}: {reason}")
+            yield key, tuple(word for _, word in words)
 
     def wordings(self, table: dict[str, Any], kind: str, pack: str, version: int) -> Iterator[Wording]:
         rows = table.get(kind, [])
@@ -121,14 +197,18 @@ class _Checker:
         for n, row in enumerate(rows):
             self.unknown_keys(row, ("rule", "wording", "confirmed", "seen", "samples"), kind, n)
             rule = row.get("rule")
-            if not isinstance(rule, str) or not _NAME.fullmatch(rule):
-                self._wrong((kind, n, "rule"), f'rule = {rule!r} must be a word like "opt-out"')
+            if "rule" not in row:
+                self._wrong((kind, n, "rule"), 'rule is missing: rule = "opt-out", or another name for this wording')
+            elif not isinstance(rule, str) or wrong_name(rule):
+                self._wrong((kind, n, "rule"), f'rule = {_shown(rule)} must be a word like "opt-out", in small letters')
             elif names.count(rule) > 1:
                 self._wrong((kind, n, "rule"), f"rule = {rule!r} is the name of two rules: rename one")
+            pieces = self._pieces(row, kind, n)
             yield Wording(
                 rule=f"{pack}.{rule}",
                 version=version,
-                pieces=self._pieces(row, kind, n),
+                pieces=pieces,
+                fragments=fragments(pieces),
                 confirmed=self._confirmed(row, kind, n),
                 seen=row.get("seen", ""),
                 samples=self._samples(row, kind, n),
@@ -138,63 +218,63 @@ class _Checker:
         text = row.get("wording")
         at = (kind, n, "wording")
         if not isinstance(text, str) or not text.strip():
-            self._wrong(at, "wording is missing: one sentence with {order} where the order id stands")
+            self._wrong(at, "wording is missing: one sentence in quotes, with {order} where the order id stands")
+            return ()
+        if not self._writable(text, "wording", at):
             return ()
         places = re.findall(r"\{[^{}]*\}|[{}]", text)
         foreign = [place for place in places if place not in {"{order}", "{gap}"}]
         pieces = compile_wording(text)
-        letters = sum(char.isalpha() for piece in pieces for char in piece.replace(ORDER, ""))
         if foreign:
             self._wrong(at, f"wording: {foreign[0]!r} is no place: there are {{order}} and {{gap}}")
+        elif ids := identifiers.order_ids(text):
+            self._wrong(at, f"wording: {ids[0]} is the id of one order: write {{order}}")
         elif kind == "opt_out" and places.count("{order}") != 1:
             self._wrong(at, "wording: an opt-out names exactly one {order}")
-        elif len(text) > _LONGEST or places.count("{gap}") > _MOST_GAPS:
-            self._wrong(at, f"wording: longer than {_LONGEST} characters, or more than {_MOST_GAPS} times {{gap}}")
-        elif letters < _SHORTEST or not all(pieces):
-            self._wrong(at, f"wording: a gap without words beside it, or fewer than {_SHORTEST} letters in all")
+        elif len(text) > LONGEST or places.count("{gap}") > MOST_GAPS:
+            self._wrong(at, f"wording: longer than {LONGEST} characters, or more than {MOST_GAPS} times {{gap}}")
+        elif not all(pieces):
+            self._wrong(at, "wording: a {gap} without words on both sides of it")
+        elif letters(pieces) < SHORTEST:
+            self._wrong(at, f"wording: fewer than {SHORTEST} letters beside the places would fit too many mails")
         return pieces
 
     def _confirmed(self, row: dict[str, Any], kind: str, n: int) -> bool:
         confirmed, seen = row.get("confirmed", False), row.get("seen", "")
         if not isinstance(confirmed, bool):
-            self._wrong((kind, n, "confirmed"), f"confirmed = {confirmed!r} must be true or false")
-        if not isinstance(seen, str) or (confirmed and not seen.strip()):
+            self._wrong((kind, n, "confirmed"), f"confirmed = {_shown(confirmed)} must be true or false")
+        if not isinstance(seen, str):
+            self._wrong((kind, n, "seen"), f'seen = {_shown(seen)} must be a text in "quotes"')
+        elif confirmed is True and not seen.strip():
             self._wrong((kind, n, "seen"), "seen: say where the wording of a confirmed rule was seen")
+        else:
+            self._writable(seen, "seen", (kind, n, "seen"))
         return confirmed is True
 
     def _samples(self, row: dict[str, Any], kind: str, n: int) -> tuple[str, ...]:
-        samples = self.texts(row, "samples", kind, n)
-        if not samples:
-            self._wrong((kind, n, "samples"), "samples: give at least one sentence that the rule must find")
-        return samples
+        if row.get("samples", []) == []:
+            self._wrong((kind, n, "samples"), "samples is missing: give at least one sentence that the rule must find")
+        return tuple(text for _, text in self.texts(row, "samples", kind, n))
 
     def unknown_keys(self, table: dict[str, Any], known: tuple[str, ...], *place: str | int) -> None:
         for key in table.keys() - set(known):
             near = get_close_matches(key, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            self._wrong((*place, key), f"unknown key {key!r}: {hint}")
+            self._wrong((*place, key), f"unknown key {_shown(key)}: {hint}")
 
-    def _wrong(self, place: tuple[str | int, ...], reason: str) -> None:
-        self.problems.append(f"{self._where}:{self._line(place)}: {reason}")
+    def _writable(self, text: str, key: str, place: Place) -> bool:
+        found = _UNWRITABLE.search(text)
+        if found:
+            self._wrong(place, f"{key}: {found[0]!r} is a character that no mail writes")
+        return not found
 
-    def _line(self, place: tuple[str | int, ...]) -> int:
-        """Find the line of a key, of its table when the key is missing, or the first."""
-        *tables, key = place
-        at, count = 0, -1
-        if tables:
-            index = next((part for part in tables if isinstance(part, int)), 0)
-            header = re.compile(rf"\s*\[+\s*{re.escape(str(tables[0]))}\s*\]+")
-            for number, line in enumerate(self._lines):
-                count += bool(header.match(line))
-                if count == index:
-                    at = number
-                    break
-        for number, line in enumerate(self._lines[at:], at + 1):
-            if re.match(rf"\s*\[*\s*[\"']?{re.escape(str(key))}[\"']?\s*[=\].]", line):
-                return number
-            if tables and number > at + 1 and line.lstrip().startswith("["):
-                break
-        return at + 1
+    def _wrong(self, place: Place, reason: str) -> None:
+        self._found.append((self._lines.of(place), reason))
+
+
+def _shown(value: object) -> str:
+    told = repr(value)
+    return told if len(told) <= 60 else f"{told[:60]}..."
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

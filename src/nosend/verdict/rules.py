@@ -8,16 +8,21 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from nosend import identifiers
 from nosend.errors import ConfigError
 from nosend.letter.marks import Marks
 from nosend.verdict import packfile
-from nosend.verdict.wording import normal
+from nosend.verdict.wording import normal, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nosend.verdict.packfile import Pack
     from nosend.verdict.wording import Wording
+
+
+OPTED_OUT = "BUYER_OPTED_OUT_BSM_MESSAGES"  # Amazon's word for an opt-out, in its marker and its links
+_ALIAS_DOMAIN, _AMAZON_DOMAIN = "@marketplace.amazon.", "@amazon."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +39,42 @@ class Rules:
     failure_subjects: tuple[str, ...] = field(repr=False)
     forward_prefixes: tuple[str, ...] = field(repr=False)
     marks: Marks = field(repr=False)
+    telling: tuple[str, ...] = field(repr=False)  # what a text must hold one of to be a notice
 
     @classmethod
     def of(cls, packs: Iterable[Pack]) -> Rules:
         """Put packs together, in the order of their names. Confirmed wordings are asked first."""
         ordered = tuple(sorted(packs, key=lambda pack: pack.name))
         opt_outs = tuple(w for pack in ordered for w in pack.opt_outs)
+        subjects = tuple(dict.fromkeys(text for pack in ordered for text in pack.failure_subjects))
+        longest = (max(one.fragments, key=len) for one in opt_outs)
         return cls(
             packs=ordered,
             fingerprint=hashlib.sha256(repr(ordered).encode()).hexdigest()[:16],
             opt_outs=tuple(sorted(opt_outs, key=lambda wording: not wording.confirmed)),
             others=tuple(w for pack in ordered for w in pack.others),
-            failure_subjects=tuple(dict.fromkeys(text for pack in ordered for text in pack.failure_subjects)),
+            failure_subjects=subjects,
             forward_prefixes=tuple(dict.fromkeys(text for pack in ordered for text in pack.forward_prefixes)),
+            telling=tuple(dict.fromkeys((*longest, *subjects))),
             marks=Marks.of(
                 (line for pack in ordered for line in pack.forward_lines),
                 ((word, name) for pack in ordered for name, words in pack.forward_fields for word in words),
             ),
         )
+
+    def may_tell(self, text: str) -> bool:
+        """Tell whether a text may be of an opt-out; "yes" may be wrong.
+
+        Its words and links may hold words of a notice, and an order id or an address of Amazon's. A buyer's alias and
+        the marker in a link matter by themselves.
+        """
+        lower = text.lower()
+        if OPTED_OUT in text or _ALIAS_DOMAIN in lower:
+            return True
+        if _AMAZON_DOMAIN not in lower and not identifiers.may_hold_order(text):
+            return False
+        told = words(text)
+        return any(one in told for one in self.telling)
 
     def tells_failure(self, subject: str) -> bool:
         """Tell whether a subject names a delivery failure, in any language of the packs."""

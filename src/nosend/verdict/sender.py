@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nosend.model import Letter, Trust
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_SPECIAL = re.compile(r'["()]|\\.?', re.DOTALL)  # a backslash with what it quotes
 _NAMED = re.compile(r"[^<>,:;@]*<\s*([^<>\s]+)\s*>")
 
 
@@ -30,40 +31,31 @@ def address(letter: Letter) -> str:
     return found.lower() if _ADDRESS.fullmatch(found) else ""
 
 
-def unquoted(value: str) -> str | None:  # noqa: C901 - one scanner, read from left to right
+def unquoted(value: str) -> str | None:
     """Take out quoted strings and comments, in which anything may be written (RFC 5322, 3.2.2 and 3.2.4).
 
     None when one of them is left open: then programs disagree about what is outside.
     """
     outside: list[str] = []
-    depth, quoted, escaped = 0, False, False
-    for char in value:
-        if escaped:
-            escaped = False
-        elif char == "\\":
-            if not quoted and not depth:
+    depth, quoted, after = 0, False, 0
+    for found in _SPECIAL.finditer(value):
+        mark, start = found[0], found.start()
+        if not (quoted or depth):
+            if mark[0] in "\\)":
                 return None
-            escaped = True
-        elif quoted:
-            quoted = char != '"'
-        elif char == '"' and not depth:
-            quoted = True
-            outside.append(" ")
-        elif char == "(":
+            outside += (value[after:start], " ")
+        if mark == '"':
+            quoted = not quoted and not depth
+        elif mark == "(" and not quoted:
             depth += 1
-            outside.append(" ")
-        elif char == ")":
+        elif mark == ")" and not quoted:
             depth -= 1
-            if depth < 0:
-                return None
-        elif not depth:
-            outside.append(char)
-    return None if quoted or depth else "".join(outside)
+        after = found.end()
+    return None if quoted or depth else "".join((*outside, value[after:]))
 
 
-def who(letter: Letter, trust: Trust) -> Sender:
-    """Tell whether Amazon, a trusted forwarder or somebody else sent the letter."""
-    sender = address(letter)
+def who(sender: str, trust: Trust) -> Sender:
+    """Tell whether an address is Amazon's, a trusted forwarder's or somebody else's; "" is nobody's."""
     domain = sender.rpartition("@")[2]
     if domain in identifiers.AMAZON_DOMAINS:
         return Sender.AMAZON

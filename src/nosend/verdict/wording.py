@@ -42,6 +42,7 @@ class Wording:
     rule: str
     version: int
     pieces: tuple[str, ...]
+    fragments: tuple[str, ...] = ()  # what stands between all places
     confirmed: bool = False
     seen: str = ""
     samples: tuple[str, ...] = ()
@@ -64,9 +65,21 @@ def compile_wording(text: str) -> tuple[str, ...]:
     return tuple(normal(piece.replace("{order}", ORDER)) for piece in text.split("{gap}"))
 
 
+def fragments(pieces: tuple[str, ...]) -> tuple[str, ...]:
+    """Give what stands between all places of a wording; a text that lacks one of these does not hold it."""
+    return tuple(part for piece in pieces for part in (one.strip() for one in piece.split(ORDER)) if part)
+
+
+def words(text: str) -> str:
+    """Write a text as the fragments of a wording are written."""
+    return normal(text.replace(ORDER, ""))
+
+
 def find(wordings: tuple[Wording, ...], paragraphs: tuple[str, ...]) -> tuple[Match, ...]:
     """Find the sentences that a wording stands in, and paragraphs that have it across sentences; each once."""
     found: list[Match] = []
+    if not wordings:
+        return ()
     with_order = all(ORDER in "".join(wording.pieces) for wording in wordings)
     for paragraph in paragraphs:
         if with_order and len(_DIGIT.findall(paragraph)) < _ORDER_DIGITS:

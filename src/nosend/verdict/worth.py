@@ -5,18 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from nosend import identifiers
+from nosend import identifiers, letter
 from nosend.letter import header
 from nosend.model import Sender
 from nosend.verdict import sender
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nosend.model import Letter, Trust
     from nosend.verdict.rules import Rules
 
 # Amazon's machine-readable marker, read in a notice of amazon.it of September 2026
 MARKER = "X-Space-Notification-Type"
-OPTED_OUT = "BUYER_OPTED_OUT_BSM_MESSAGES"
 DECIDING_FIELDS = ("From", "Subject", MARKER)
 
 
@@ -48,17 +49,37 @@ def worth_reading(heading: Letter, trust: Trust, known: Rules) -> Worth:
     """
     values = markers(heading)
     may_be_notice = any(map(may_opt_out, values))
-    from_amazon = sender.who(heading, trust) is Sender.AMAZON
-    from_buyer = identifiers.is_buyer_address(sender.address(heading))
-    if from_buyer:
+    address = sender.address(heading)
+    who = sender.who(address, trust)
+    if identifiers.is_buyer_address(address):
         return Worth.HEADER
+    from_amazon = who is Sender.AMAZON
     if values and not may_be_notice:
         cause = from_amazon and known.tells_failure(heading.subject)  # which one, `status` tells
         return Worth.BODY if cause else Worth.HEADER if from_amazon else Worth.NOTHING
-    if may_be_notice or sender.who(heading, trust) is not Sender.OTHER:
+    if may_be_notice or who is not Sender.OTHER:
         return Worth.BODY
     if any("amazon" in value.lower() for value in heading.header("from")):
         return Worth.BODY  # look-alikes, two addresses: worth a suspect, if the text is a notice
     subject = heading.subject.casefold().lstrip()
     told = subject.startswith(known.forward_prefixes) or known.tells_failure(heading.subject)
     return Worth.BODY if told else Worth.NOTHING
+
+
+def read(raw: bytes, trust: Trust, known: Rules) -> Letter:
+    """Read as much of a mail as its verdict depends on; the verdict is that about the whole letter.
+
+    What the header settles needs no text. Of a letter that neither Amazon nor a trusted forwarder sent, and that has
+    no marker, only text matters that may be of a notice.
+    """
+    opened = letter.head(raw)
+    heading = opened.heading
+    worth = worth_reading(heading, trust, known)
+    if worth is Worth.HEADER or (worth is Worth.NOTHING and markers(heading)):
+        return heading
+
+    def matters(heading: Letter) -> Callable[[str], bool] | None:
+        stranger = sender.who(sender.address(heading), trust) is Sender.OTHER and not markers(heading)
+        return known.may_tell if stranger else None
+
+    return letter.read(opened, known.marks, matters)
