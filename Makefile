@@ -2,7 +2,7 @@
 VENV = .venv
 RUN = $(VENV)/bin
 
-.PHONY: demo test lint soak docs clean
+.PHONY: demo test lint soak corpus mutants fuzz bench docs clean
 
 demo: $(VENV)/.demo
 	$(RUN)/nosend demo
@@ -19,11 +19,29 @@ lint: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(RUN)/pytest -m soak --timeout 3600
 
-# the generated parts: config.example.toml, the verbs in README.md, the reasons in fixtures/
+# precision and recall by language, over the fixtures and the matrix
+corpus: $(VENV)/.dev
+	$(RUN)/python tests/corpus.py
+
+# each rule and each negative pattern switched off in turn; about ten minutes
+mutants: $(VENV)/.dev
+	$(RUN)/python tests/mutants.py
+
+# coverage-guided fuzzing of the reading and judging
+MINUTES = 20
+fuzz: $(VENV)/.fuzz
+	$(RUN)/python tests/fuzz/judge.py --minutes $(MINUTES)
+
+# speed beside a naive reader and two bounce parsers; hostile mails up to 10 MB
+bench: $(VENV)/.bench
+	$(RUN)/python bench/recognition.py
+	$(RUN)/python bench/hostile.py
+
+# the generated parts: config.example.toml, the verbs in README.md, the reasons in fixtures/, the corpus in docs/
 docs: $(VENV)/.dev
 	$(RUN)/python tests/generate.py
 
-$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml .ci/venv
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.fuzz $(VENV)/.bench: $(VENV)/.%: pyproject.toml .ci/venv
 	sh .ci/venv $(VENV) $*
 	touch $@
 

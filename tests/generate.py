@@ -14,19 +14,32 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import corpus
 from conftest import MAILS, ROOT, expected
 from nosend import config
 from nosend.cli import nosend
 from test_corpus import told
 
 README = ROOT / "README.md"
+RECOGNITION = ROOT / "docs" / "recognition.md"
 EXAMPLE = ROOT / "config.example.toml"
-_BLOCK = re.compile(r"(<!-- help: begin -->\n).*?(<!-- help: end -->)", re.DOTALL)
 
 
 def readme_with_help(text: str) -> str:
     """Put the verbs' help into the README's block."""
-    return _BLOCK.sub(lambda found: found[1] + "```text\n" + _help() + "```\n" + found[2], text)
+    return between(text, "help", "```text\n" + _help() + "```")
+
+
+def recognition_with_corpus(text: str) -> str:
+    """Put the counts of the corpus into docs/recognition.md."""
+    return between(text, "corpus", corpus.table())
+
+
+def between(text: str, name: str, content: str) -> str:
+    """Put generated lines between the marks `<!-- name: begin -->` and `<!-- name: end -->`."""
+    block = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+    assert block.search(text), name
+    return block.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text)
 
 
 def _help() -> str:
@@ -51,5 +64,6 @@ if __name__ == "__main__":
         wanted = expected(mail) | {"why": told(mail)["why"]}
         text = json.dumps(wanted, ensure_ascii=False, indent=2) + "\n"
         mail.with_suffix(".json").write_text(text, encoding="utf-8")
+    RECOGNITION.write_text(recognition_with_corpus(RECOGNITION.read_text(encoding="utf-8")), encoding="utf-8")
     EXAMPLE.write_text(config.example(), encoding="utf-8")
     README.write_text(readme_with_help(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -6,7 +6,7 @@ import re
 import tomllib
 
 from conftest import ROOT, Shell
-from generate import EXAMPLE, README, readme_with_help, verbs
+from generate import EXAMPLE, README, RECOGNITION, readme_with_help, recognition_with_corpus, verbs
 from nosend import config, errors
 from nosend.store import rows
 
@@ -15,6 +15,8 @@ TEXT = README.read_text(encoding="utf-8")
 
 def test_generated_parts_are_not_stale() -> None:
     assert readme_with_help(TEXT) == TEXT, "make docs"
+    recognition = RECOGNITION.read_text(encoding="utf-8")
+    assert recognition_with_corpus(recognition) == recognition, "make docs"
     assert config.example() == EXAMPLE.read_text(encoding="utf-8"), "make docs"
 
 
@@ -53,6 +55,7 @@ def test_columns_of_the_views_stand_in_the_readme() -> None:
 # each trouble of the README's table, and the test that shows it
 TROUBLES = {
     "a mail breaks the parser": "test_a_mail_that_breaks_the_reader_is_set_aside_at_once",
+    "suspects after the rules, a pack or the trust changed": "test_a_suspect_is_judged_again_when_this_changes",
     "a mail kills the process": "test_a_mail_that_kills_the_process_is_set_aside_and_the_round_goes_on",
     "an Amazon mail no rule knows, with a delivery-failure subject": "test_mail_is_judged_as_its_json_says",
     "the connection drops at any byte": "test_a_cut_at_any_byte_of_the_conversation_leaves_what_was_committed",

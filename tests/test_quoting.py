@@ -9,6 +9,7 @@ from nosend.letter import html, layers
 from nosend.letter.lines import from_plain
 from nosend.model import How, Letter
 from nosend.verdict import rules
+from nosend.verdict.packfile import Pack
 
 MARKS = rules.builtin().marks
 FROM = f"Amazon <{AMAZON}>"
@@ -200,3 +201,21 @@ def test_forwards_of_forwards_and_many_quotes_are_bounded() -> None:
     assert depth(plain("----- Forwarded Message -----\nx\n" * 5_000)) == 6
     assert depth(plain(">" * 40 + "x")) == 6
     assert len(plain("> x\n\ny\n\n" * 50_000).inside) == 20
+
+
+PACKS = rules.builtin().packs
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
+def test_the_line_above_a_forward_is_known_in_every_language(pack: Pack) -> None:
+    for line in pack.forward_lines:
+        told = plain(f"Look.\n\n----- {line} -----\n\nBody.")
+        assert (told.paragraphs, [inner.paragraphs for inner in told.inside]) == (("Look.",), [("Body.",)]), line
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
+def test_every_word_of_a_header_block_is_read_in_every_language(pack: Pack) -> None:
+    for name, words in pack.forward_fields:
+        for word in words:
+            told = plain(f"-----Original Message-----\n{word}: {FROM}\n\nBody.")
+            assert told.inside[0].headers == ((name, FROM),), word

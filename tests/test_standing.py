@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nosend.model import Action, Entry, Event
-from nosend.standing import fold, keys
+from nosend.standing import fold, heard, keys, rejected
 
 ORDER = "123-4567890-1234567"
 ALIAS = "abc123def456ghi@marketplace.amazon.it"
@@ -44,6 +44,11 @@ def folded(events: tuple[Event, ...]) -> Entry | None:
 def test_an_event_bears_on_the_order_and_on_a_known_buyer() -> None:
     assert keys(EVENT) == (("order", ORDER), ("buyer", ALIAS))
     assert keys(replace(EVENT, buyer=None)) == (("order", ORDER),)
+
+
+def test_a_rejection_is_about_all_that_the_mail_said() -> None:
+    said = [EVENT, replace(EVENT, action=Action.REJECT, order_id="", buyer=None)]
+    assert (heard(said), rejected(said)) == ((), (EVENT,))
 
 
 def test_the_first_event_makes_an_entry() -> None:
@@ -96,3 +101,35 @@ def test_the_order_of_events_does_not_matter_but_for_listed_at(events: list[Even
 def test_listed_at_is_when_the_first_folded_event_was_recorded() -> None:
     assert folded((later(2), later(1))).listed_at == later(2).recorded_at
     assert folded((later(1), later(2))).listed_at == later(1).recorded_at
+
+
+# What counts of a mail after what a person said of it.
+
+
+ACTIONS = st.sampled_from([Action.OPT_OUT, Action.ACCEPT, Action.REJECT])
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.tuples(ACTIONS, st.integers(0, 2)), max_size=8))
+def test_after_a_rejection_only_what_is_accepted_later_counts(said: list[tuple[Action, int]]) -> None:
+    events = [later(0, action=action, order_id=str(n), why=str(at)) for at, (action, n) in enumerate(said)]
+    told = heard(events)
+    if all(event.action is Action.OPT_OUT for event in events):
+        assert told == tuple(events)
+        return
+    rejections = [at for at, event in enumerate(events) if event.action is Action.REJECT]
+    since = events[rejections[-1] + 1 :] if rejections else events
+    accepted = {event.order_id: event for event in since if event.action is Action.ACCEPT}
+    assert sorted(told, key=events.index) == sorted(accepted.values(), key=events.index)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.tuples(ACTIONS, st.integers(0, 2)), max_size=8), st.integers(1, 2))
+def test_without_its_last_rejections_a_mail_counts_as_before(said: list[tuple[Action, int]], rejections: int) -> None:
+    events = [
+        later(0, action=action, order_id=str(n), why=str(at))
+        for at, (action, n) in enumerate([*said, (Action.ACCEPT, 0)])
+    ]
+    rejection = replace(events[0], action=Action.REJECT, order_id="")
+    assert rejected([*events, *[rejection] * rejections]) == heard(events)
+    assert heard([*events, *[rejection] * rejections]) == ()

@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from nosend.model import Kind, Place
 from nosend.store.ledger import Cursor, Ledger, Recorded
 from nosend.store.lock import one_round
 from nosend.store.overview import Overview
+from nosend.store.review import Review
 from samples import AT, DAY, NOW, buyer, dump, judged, order, rows
 
 LATER = NOW + DAY
@@ -540,3 +542,127 @@ def test_writers_at_the_same_time_wait_for_each_other(path: Path) -> None:
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(write, (0, 1_000, 2_000)))
     assert rows(path, "SELECT count(*) FROM blacklist WHERE kind = 'order'") == [(450,)]
+
+
+# Bytes of what waits for a person are kept for some time, and so many of them.
+
+
+def kept(path: Path) -> list[str]:
+    return [raw.decode() for (raw,) in rows(path, "SELECT raw FROM kept ORDER BY kept_at, sha256")]
+
+
+def expire(path: Path, now=NOW, age=1_000 * DAY, size: int = 10**9) -> int:
+    with Ledger(path) as ledger:
+        return ledger.expire(now, age, size)
+
+
+def suspects(path: Path, *numbers: int) -> None:
+    """Record suspects one day after another."""
+    for number in numbers:
+        record(path, judged(number, kind=Kind.SUSPECT), now=NOW + number * DAY)
+
+
+@pytest.mark.parametrize(("days", "left"), [(4, [1, 2, 3]), (5, [2, 3]), (7, []), (2, [1, 2, 3])])
+def test_bytes_go_when_they_are_older_than_the_age(path: Path, days: int, left: list[int]) -> None:
+    suspects(path, 1, 2, 3)
+    assert expire(path, NOW + days * DAY, age=3 * DAY) == 3 - len(left)
+    assert kept(path) == [f"mail {number}" for number in left]
+
+
+def test_bytes_as_old_as_they_may_be_stay_for_another_second(path: Path) -> None:
+    suspects(path, 1)
+    at_last = NOW + 4 * DAY
+    assert (expire(path, at_last, age=3 * DAY), kept(path)) == (0, ["mail 1"])
+    assert (expire(path, at_last + timedelta(seconds=1), age=3 * DAY), kept(path)) == (1, [])
+
+
+@pytest.mark.parametrize(("size", "left"), [(18, [1, 2, 3]), (17, [2, 3]), (12, [2, 3]), (11, [3]), (0, [])])
+def test_the_oldest_bytes_go_until_the_rest_has_room(path: Path, size: int, left: list[int]) -> None:
+    suspects(path, 1, 2, 3)  # six bytes each
+    assert expire(path, size=size) == 3 - len(left)
+    assert kept(path) == [f"mail {number}" for number in left]
+
+
+def _accept(ledger: Review) -> None:
+    ledger.accept([3], NOW)
+
+
+def _reject(ledger: Review) -> None:
+    ledger.reject([3], NOW)
+
+
+def _judge_again(ledger: Review) -> None:
+    ledger.record_again(3, judged(3, kind=Kind.OTHER_NOTICE), NOW)
+
+
+def _believe_another_copy(ledger: Review) -> None:
+    ledger.record([judged(3, place=Place("shop", "Archive", 7, 3))], NOW)
+
+
+@pytest.mark.parametrize("resolve", [_accept, _reject, _judge_again, _believe_another_copy])
+def test_bytes_of_what_is_resolved_go_before_older_ones_that_wait(path: Path, resolve) -> None:
+    """And nobody needs to be told."""
+    suspects(path, 1, 2, 3)
+    with Review(path) as ledger:
+        resolve(ledger)
+    assert expire(path, size=17) == 0
+    assert kept(path) == ["mail 1", "mail 2"]
+    assert expire(path, size=11) == 1
+    assert kept(path) == ["mail 2"]
+
+
+def test_what_is_resolved_stays_while_there_is_room(path: Path) -> None:
+    suspects(path, 1, 2)
+    with Review(path) as ledger:
+        ledger.reject([1], NOW)
+    assert (expire(path), kept(path)) == (0, ["mail 1", "mail 2"])
+
+
+def test_bytes_are_kept_once_and_wait_while_one_copy_does(path: Path) -> None:
+    """The same mail in two accounts' mailboxes, reviewed for one of them."""
+    places = [Place(account, "INBOX", 7, 1) for account in ("shop-it", "shop-us")]
+    record(path, *(judged(1, kind=Kind.SUSPECT, place=place) for place in places))
+    suspects(path, 2)
+    with Review(path) as ledger:
+        ledger.reject([1], NOW)
+        assert expire(path, size=6) == 1
+        assert kept(path) == ["mail 2"], "the older of two that wait"
+        ledger.reject([2, 3], NOW)
+    assert expire(path, size=0) == 0
+
+
+def test_bytes_that_expired_are_kept_anew_when_the_mail_is_read_again(path: Path) -> None:
+    suspects(path, 1)
+    expire(path, size=0)
+    record(path, judged(1, kind=Kind.SUSPECT, place=Place("shop", "INBOX", 8, 1)), now=LATER)
+    assert rows(path, "SELECT raw, kept_at FROM kept") == [(b"mail 1", "2025-03-10T08:00:00Z")]
+
+
+def test_bytes_seen_again_are_as_old_as_before(path: Path) -> None:
+    suspects(path, 1)
+    record(path, judged(1, kind=Kind.SUSPECT, place=Place("shop", "INBOX", 8, 1)), now=NOW + 9 * DAY)
+    assert rows(path, "SELECT kept_at FROM kept") == [("2025-03-10T08:00:00Z",)]
+
+
+# One mail, one key.
+
+
+def test_a_mail_that_was_set_aside_is_written_anew_when_it_can_be_read_at_its_place(path: Path) -> None:
+    set_aside = judged(kind=None)
+    record(path, replace(set_aside, key=f"sha256:{set_aside.sha256}"))
+    record(path, judged(kind=Kind.SUSPECT), now=LATER)
+    assert rows(path, "SELECT uid, verdict, key FROM ledger") == [(1, "suspect", "<1@email.amazonses.com>")]
+    record(path, replace(set_aside, key=f"sha256:{set_aside.sha256}"), now=LATER)
+    assert rows(path, "SELECT verdict FROM ledger") == [("suspect",)], "and not the other way round"
+
+
+def test_mails_without_bytes_are_not_taken_for_each_other(path: Path) -> None:
+    """A server gives no data of two of them: their bytes are equal."""
+    gone = [replace(judged(n, kind=None), sha256="none", key=f"place:INBOX:7:{n}") for n in (1, 2)]
+    gone = [replace(one, mail=replace(one.mail, raw=b"", size=0)) for one in gone]
+    record(path, *gone)
+    with Review(path) as ledger:
+        ledger.reject([1], NOW)
+    assert rows(path, "SELECT key FROM ledger ORDER BY id") == [("place:INBOX:7:1",), ("place:INBOX:7:2",)]
+    with Overview(path) as overview:
+        assert [mail.id for mail in overview.waiting()] == [2]

@@ -23,10 +23,10 @@ def of_template(sightings: Mapping[int, Sequence[Sighting]]) -> tuple[str, ...]:
     warned: dict[str, str] = {}
     for days, counts in sorted(sightings.items()):
         for one in counts:
-            if one.unknown and not one.opt_outs:
+            if one.waiting and not one.opt_outs:
                 warned.setdefault(
                     one.account,
-                    f"{one.account}: in {days} days Amazon sent {one.unknown} delivery failures that no rule knows "
+                    f"{one.account}: in {days} days Amazon sent {one.waiting} delivery failures that no rule knows "
                     "for certain, and no opt-out was recognised: Amazon may have changed its text. Look at them with "
                     "`nosend review`; `nosend rules learn` makes a pack of one",
                 )
@@ -57,9 +57,10 @@ def of_bytes(kept: BytesKept, allowed: int | None) -> tuple[str, ...]:
         told.append(
             f"the bytes of {kept.expiring} mails that wait for a person expire within {SOON.days} days: `nosend review`"
         )
-    if allowed and kept.size > allowed * _NEARLY_FULL:
+    if allowed and kept.waiting > allowed * _NEARLY_FULL:
         told.append(
-            f"{kept.size // 1_000_000} of {allowed // 1_000_000} MB are kept for review: the oldest go when it is full"
+            f"mails that wait for a person fill {kept.waiting // 1_000_000} of {allowed // 1_000_000} MB, and the "
+            "oldest lose their bytes when it is full: `nosend review`"
         )
     if kept.expired:
         told.append(f"the bytes of {kept.expired} mails that wait for a person are not kept any more")

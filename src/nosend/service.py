@@ -9,10 +9,11 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nosend import identifiers, letter
+from nosend import identifiers, letter, workers
 from nosend.config import packs
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import Judging, now
@@ -193,21 +194,28 @@ def _moved(cursor: Cursor, upto: int, *, cautious: bool) -> Cursor:
 
 
 def scan(names: Sequence[str], account: str, judging: Judging, store: Store, progress: Progress) -> Report:
-    """Take in files, as `archive.files` lists them. Taking one in twice changes nothing."""
+    """Take in files, as `archive.files` lists them, on all cores. Taking one in twice changes nothing."""
     report = Report()
+    troubles: list[NosendError] = []
+    mails = _mails(names, account, troubles, progress)
+    judged = workers.judge_all(judging, mails)
+    try:
+        while batch := list(islice(judged, _SCAN_BATCH)):
+            report += Report(len(batch), store.record(batch, now()))
+    finally:
+        judged.close()  # ends the other processes
+    return report + Report(troubles=tuple(troubles))
+
+
+def _mails(names: Sequence[str], account: str, troubles: list[NosendError], progress: Progress) -> Iterator[Mail]:
+    """Give the mails in files; what is none is told in `troubles`."""
     for number, name in enumerate(names):
-        batch: list[Judged] = []
         for mail in archive.mails(name, account):
-            if not letter.heading(mail.raw).headers:
-                report += Report(troubles=(ConfigError(f"{mail.place.folder!r} is no mail: unpack archives first"),))
-                continue
-            batch.append(judging.judge(replace(mail, place=replace(mail.place, folder=_absolute(mail.place.folder)))))
-            if len(batch) == _SCAN_BATCH:
-                report += Report(len(batch), store.record(batch, now()))
-                batch = []
-        report += Report(len(batch), store.record(batch, now()))
+            if letter.heading(mail.raw).headers:
+                yield replace(mail, place=replace(mail.place, folder=_absolute(mail.place.folder)))
+            else:
+                troubles.append(ConfigError(f"{mail.place.folder!r} is no mail: unpack archives first"))
         progress("scan", number + 1, len(names))
-    return report
 
 
 def _absolute(name: str) -> str:

@@ -20,8 +20,8 @@ def keys(event: Event) -> tuple[tuple[str, str], ...]:
 def heard(events: Sequence[Event]) -> tuple[Event, ...]:
     """Give those events of one mail that count, `events` being all of them in the order they were recorded.
 
-    A person's last word stands: after a rejection nothing counts but what is accepted later, each order once.
-    Without a word of a person what the mail said counts.
+    A person's last word stands: after a rejection nothing counts but what is accepted later, each order as it was
+    accepted last. Without a word of a person what the mail said counts.
     """
     if all(event.action is Action.OPT_OUT for event in events):
         return tuple(events)
@@ -30,15 +30,24 @@ def heard(events: Sequence[Event]) -> tuple[Event, ...]:
         if event.action is Action.REJECT:
             accepted = {}
         elif event.action is Action.ACCEPT:
-            accepted.setdefault(event.order_id, event)
+            accepted[event.order_id] = event
     return tuple(accepted.values())
+
+
+def rejected(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Give those events of one mail that would count without its last rejection: what accepting it brings back."""
+    said = list(events)
+    while said and said[-1].action is Action.REJECT:
+        said.pop()
+    return heard(said)
 
 
 def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
     """Give the entry of `key` after an event; `entry` is what stood before, or None.
 
     Several notices for one order are one entry with a count. An entry dates from its earliest notice and tells
-    that one's reason. The order of events does not matter but for `listed_at`, when the first of them was recorded.
+    that one's reason. The order of events does not matter but for `listed_at`, when the first of them was recorded,
+    and for the marketplace, of which the first that is known counts.
     """
     if entry is None:
         return Entry(

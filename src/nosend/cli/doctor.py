@@ -10,8 +10,11 @@ import click
 
 from nosend import health
 from nosend.errors import NosendError
+from nosend.model import Policy
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from nosend.cli.terminal import Session
     from nosend.config import Mailbox, Settings
 
@@ -28,6 +31,8 @@ def doctor(session: Session) -> int:
     _say("ok", f"configuration {settings.path}")
     codes = [_packs(settings), _database(settings)]
     codes += [_mailbox(mailbox) for mailbox in settings.mailboxes]
+    if not settings.mailboxes:
+        _say("warning", "no [[mailbox]], nothing to read: add one, as `nosend init` shows")
     return next((code for code in codes if code), 0)
 
 
@@ -70,16 +75,32 @@ def _mailbox(mailbox: Mailbox) -> int:
     except NosendError as trouble:
         return _failed(trouble)
     _say("ok", f"{mailbox.account}: logged in to {mailbox.host}, {len(mailbox.folders)} folders")
-    trusted = mailbox.trust.authserv_id
+    _authenticity(mailbox, servers)
+    return 0
+
+
+def _authenticity(mailbox: Mailbox, servers: Counter[str]) -> None:
+    """Tell who wrote Authentication-Results, and whether what the configuration trusts is among them."""
+    from nosend.mailbox import dkim  # noqa: PLC0415 - each verb loads what it needs
+
+    trusted, account = mailbox.trust.authserv_id, mailbox.account
     for name, count in servers.most_common(5):
         mark = " (trusted_authserv_id)" if name == trusted else ""
-        _say("ok", f"{mailbox.account}: topmost Authentication-Results of {count} of the newest mails: {name!r}{mark}")
+        _say("ok", f"{account}: topmost Authentication-Results of {count} of the newest mails: {name[:100]!r}{mark}")
+    if not servers:
+        _say("ok", f"{account}: none of the newest mails has Authentication-Results on top")
     if trusted and not servers[trusted]:
-        _say("warning", f"{mailbox.account}: none is of trusted_authserv_id = {trusted!r}: is it spelled as above?")
+        spelled = "is it spelled as above?" if servers else "it proves nothing there"
+        _say("warning", f"{account}: none is of trusted_authserv_id = {trusted!r}: {spelled}")
     elif not trusted and servers:
         best = servers.most_common(1)[0][0]
-        _say("warning", f"{mailbox.account}: if that is your provider's server, set trusted_authserv_id = {best!r}")
-    return 0
+        _say("warning", f"{account}: if that is your provider's server, set trusted_authserv_id = {best!r}")
+    if mailbox.trust.policy is Policy.REQUIRE and not trusted and not dkim.installed():
+        _say(
+            "warning",
+            f'{account}: authenticity = "require", and nothing can prove it: every notice will be suspect. '
+            "Set trusted_authserv_id, or pip install 'nosend[dkim]'",
+        )
 
 
 def _failed(trouble: NosendError) -> int:

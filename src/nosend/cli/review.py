@@ -8,7 +8,7 @@ import click
 
 from nosend import identifiers
 from nosend.cli.terminal import Session, database_option, tell
-from nosend.errors import UnknownKeyError
+from nosend.errors import ConfigError, UnknownKeyError
 from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def show(session: Session, mail: int) -> None:
     rules = verdict.rules.load(config.packs.sources(settings.packs if settings else None))
     matched = kept.why.partition(" | but ")[0]
     try:
-        lines = list(_lines(letter.read(kept.raw, rules.marks), matched))
-    except Exception:  # noqa: BLE001 - a mail that was set aside because it breaks the reader breaks it here as well
+        lines = list(_lines(letter.read(kept.raw, rules.marks), matched)) if kept.readable else None
+    except Exception:  # noqa: BLE001 - whatever it is that breaks in a mail, a person can see its bytes
+        lines = None
+    if lines is None:
         tell("it cannot be decoded; these are its first bytes")
         lines = [one_line(line) for line in kept.raw[:4_000].decode("utf-8", "replace").splitlines()]
     for line in lines:
@@ -73,15 +75,16 @@ def _lines(letter: Letter, matched: str, indent: str = "") -> Iterator[str]:
     from nosend.letter import header  # noqa: PLC0415 - as above
 
     for name, value in letter.headers:
-        line = f"{name}: {one_line(header.decode(value))}"
         if name.lower() in _SHOWN:
-            yield indent + _marked(line, matched)
+            line = one_line(f"{name}: {header.decode(value)}")
+            yield indent + _marked(line, line if _is_matched(name, line, one_line(value), matched) else "")
     yield ""
     for paragraph in letter.paragraphs:
         yield indent + _marked(" ".join("".join(c if c.isprintable() else " " for c in paragraph).split()), matched)
     for link in letter.links:
-        if any(identifiers.aliases_in((link,))) or matched.endswith(one_line(link)):
-            yield indent + _marked(f"link: {one_line(link)}", matched)
+        line = one_line(f"link: {link}")
+        if any(identifiers.aliases_in((link,))) or line == matched:
+            yield indent + _marked(line, matched)
     for cut in letter.cuts:
         yield f"{indent}(not read: {cut})"
     for inner in letter.inside:
@@ -89,9 +92,18 @@ def _lines(letter: Letter, matched: str, indent: str = "") -> Iterator[str]:
         yield from _lines(inner, matched, indent + "    ")
 
 
+def _is_matched(name: str, line: str, value: str, matched: str) -> bool:
+    """Tell whether a header field spoke: all of a marker's fields stand in one line, as they were written."""
+    if line.casefold() == matched.casefold():
+        return True
+    field, _, told = matched.partition(": ")
+    return name.lower() == field.lower() == _MARKER and value != "" and value in told.split(", ")
+
+
+_MARKER = "x-space-notification-type"
 _SHOWN = frozenset(
     "from sender reply-to to cc delivered-to date subject message-id authentication-results resent-from"
-    " x-space-notification-type x-marketplace-id".split()
+    f" {_MARKER} x-marketplace-id".split()
 )
 
 
@@ -128,13 +140,14 @@ def accept(
         raise UnknownKeyError(f"--order {wrong[0]!r} is no order id: 123-1234567-1234567")
     if orders and (len(mails) > 1 or all_like):
         raise UnknownKeyError("--order belongs to one mail: accept the others by themselves")
+    if account is not None and not (account.strip() and account.isprintable()):
+        raise UnknownKeyError(f"--account {account!r} is no label for a seller account")
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
-    from nosend.store.review import Review  # noqa: PLC0415
 
-    with Review(session.database(session.given_database)) as ledger:
+    with _review(session) as ledger:
         chosen = _chosen(ledger, mails, all_like=all_like)
         decided = ledger.accept(chosen, now(), [key.value for key in keys], account)
-    _told(decided, "accepted", "reject", mails)
+    _told(decided, "accepted", "reject")
 
 
 @review.command()
@@ -144,18 +157,27 @@ def accept(
 def reject(session: Session, mails: tuple[int, ...], all_like: bool) -> None:
     """Say that mails are no opt-out notices: what they said goes off the list and stays off."""
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
-    from nosend.store.review import Review  # noqa: PLC0415
 
-    with Review(session.database(session.given_database)) as ledger:
+    with _review(session) as ledger:
         decided = ledger.reject(_chosen(ledger, mails, all_like=all_like), now())
-    _told(decided, "rejected", "accept", mails)
+    _told(decided, "rejected", "accept")
+
+
+def _review(session: Session) -> Review:
+    from nosend.store.review import Review  # noqa: PLC0415 - each verb loads what it needs
+
+    path = session.database(session.given_database)
+    if not path.exists():
+        raise ConfigError(f"database {str(path)!r} does not exist: `nosend sync` makes it")
+    return Review(path)
 
 
 def _chosen(ledger: Review, mails: tuple[int, ...], *, all_like: bool) -> tuple[int, ...]:
     return tuple(dict.fromkeys(one for mail in mails for one in (ledger.alike(mail) if all_like else (mail,))))
 
 
-def _told(decided: Decided, done: str, undo: str, mails: tuple[int, ...]) -> None:
+def _told(decided: Decided, done: str, undo: str) -> None:
     tell(*decided.left_out)
     counts = f"{decided.added} entries added, {decided.removed} removed"
-    tell(f"{decided.mails} mails {done}, {counts}; undo: `nosend review {undo} {' '.join(map(str, mails))}`")
+    numbers = " ".join(map(str, decided.mails))
+    tell(f"{len(decided.mails)} mails {done}, {counts}; undo: `nosend review {undo} {numbers}`")

@@ -73,8 +73,10 @@ def _no_server(value: str) -> str:
 
 def _no_accounts(value: dict[str, Any]) -> str:
     for address, account in value.items():
-        if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+        if not re.fullmatch(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"@]{1,255}", address):
             return f"names {address!r}, which is no address"
+        if [one.lower() for one in value].count(address.lower()) > 1:
+            return f"names {address.lower()!r} twice: capital letters do not matter"
         if not isinstance(account, str) or not account.strip() or not account.isprintable():
             return f'gives {address!r} no account: write {{ {address!r} = "shop-us" }}'
     return ""
@@ -161,7 +163,7 @@ MAILBOX_KEYS = (
         "plus_accounts",
         bool,
         False,  # noqa: FBT003 - a default
-        "what follows the plus of the address is an account: shop-de of orders+shop-de@shop.example",
+        "what follows the plus of the address is an account: shop-de of orders+shop-de@shop.example, in small letters",
     ),
     Key(
         "unknown_account",

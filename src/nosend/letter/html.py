@@ -71,28 +71,28 @@ def _reduce(tree: etree._Element) -> None:
     etree.strip_elements(tree, *_SILENT, with_tail=False)
     etree.strip_tags(tree, *_INLINE)
     etree.strip_attributes(tree, *_ATTRIBUTES)
-    for element in tree.iter(etree.Element):
+    is_verbatim = tree.find(".//pre") is not None
+    for element in tree.iter(etree.Element):  # from the outside to the inside
         name = element.tag
         if name in _BLOCKS:
-            element.tag = "div"
+            if _says_nothing(element.text):
+                if len(element) and all(map(_is_a_block_alone, element)):
+                    element.tag = "wrapper"
+                    continue
+                if not is_verbatim:  # a line does not begin with spaces
+                    element.text = None
+            if name != "div":
+                element.tag = "div"
         elif name in {"a", "area"} and (href := element.get("href")) is not None:
             element.tag = "a"
             element.set("href", href.strip())
         elif name not in _KEPT or name == "a":
             element.tag = "inline"
-    etree.strip_tags(tree, "inline")
-    is_verbatim = tree.find(".//pre") is not None
-    for element in tree.iter("div"):
-        if not is_verbatim:  # a line neither begins nor ends with spaces
-            element.text = None if _says_nothing(element.text) else element.text
-            element.tail = None if _says_nothing(element.tail) else element.tail
-        if len(element) and _says_nothing(element.text) and all(_is_a_block_alone(child) for child in element):
-            element.tag = "wrapper"
-    etree.strip_tags(tree, "wrapper")
+    etree.strip_tags(tree, "inline", "wrapper")
 
 
 def _is_a_block_alone(element: etree._Element) -> bool:
-    return element.tag in {"div", "wrapper"} and _says_nothing(element.tail)
+    return element.tag in _BLOCKS and _says_nothing(element.tail)
 
 
 def _says_nothing(text: str | None) -> bool:

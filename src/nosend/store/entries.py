@@ -5,7 +5,8 @@ All functions work inside the caller's transaction.
 
 from __future__ import annotations
 
-from itertools import groupby
+from heapq import merge
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from nosend import standing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     Key = tuple[str, str, str]  # kind, value, account: what an entry is known by
+    Numbered = tuple[int, Event]  # events are folded in the order of their numbers, whatever the clock said
 
 _EVENT = ", ".join(rows.columns(Event))
 
@@ -35,13 +37,13 @@ def is_decided(db: sqlite3.Connection, mailbox: str, key: str) -> bool:
 
 
 def is_said(db: sqlite3.Connection, event: Event) -> bool:
-    """Tell whether a person's last word about a mail is the same already."""
+    """Tell whether a person's last word about a mail, or about an order of it, is the same already."""
     query = "SELECT action, order_id, account FROM events WHERE mailbox = ? AND key = ? AND " + _DECISIONS
-    for action, *rest in db.execute(f"{query} ORDER BY id DESC", (event.mailbox, event.key)):
-        if action == event.action and (action == Action.REJECT or rest == [event.order_id, event.account]):
-            return True
-        if action == Action.REJECT or event.action is Action.REJECT:
-            return False
+    for action, order_id, account in db.execute(f"{query} ORDER BY id DESC", (event.mailbox, event.key)):
+        if Action.REJECT in {action, event.action}:
+            return bool(event.action == action)
+        if order_id == event.order_id:
+            return bool(event.account == account)
     return False
 
 
@@ -63,9 +65,15 @@ def keys_of_mail(db: sqlite3.Connection, mailbox: str, key: str) -> set[Key]:
     """Give the entries on which anything that was ever said of a mail bears."""
     return {
         (kind, value, event.account)
-        for event in _events(db, "mailbox = ? AND key = ?", mailbox, key)
+        for _, event in _events(db, _OF_MAIL, mailbox, key)
         for kind, value in standing.keys(event)
     }
+
+
+def rejected(db: sqlite3.Connection, mailbox: str, key: str) -> dict[str, Event]:
+    """Give what accepting a mail brings back, by order: what counts of it, or did before a person rejected it."""
+    said = [event for _, event in _events(db, _OF_MAIL, mailbox, key)]
+    return {event.order_id: event for event in standing.rejected(said)}
 
 
 def refold(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> tuple[int, int]:
@@ -76,7 +84,7 @@ def refold(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> tuple[
         mails = f"(mailbox, key) IN (SELECT mailbox, key FROM events WHERE {column} = ? AND account = ?)"
         before = db.execute(_GET_ENTRY, (kind, value, account)).fetchone()
         entry = None
-        for event in _heard(_events(db, mails, value, account)):
+        for _, event in _heard(_events(db, mails, value, account)):
             if event.account == account and (kind, value) in standing.keys(event):
                 entry = standing.fold(entry, event, (kind, value))
         db.execute(_DROP_ENTRY, (kind, value, account))
@@ -97,9 +105,9 @@ def rebuild(db: sqlite3.Connection, now: datetime) -> tuple[int, int]:
     """Drop the entries and fold all events again. Gives how many entries there are, and how many differ."""
     db.execute("CREATE TEMP TABLE before AS SELECT * FROM entries")
     db.execute("DELETE FROM entries")
-    undecided = f"NOT EXISTS ({_DECIDED_OF_ROW})"
-    decided = list(_heard(_events(db, f"EXISTS ({_DECIDED_OF_ROW})")))
-    for event in _in_order(_events(db, undecided), decided):
+    undecided = _events(db, f"NOT EXISTS ({_DECIDED_OF_ROW})")
+    decided = _heard(_events(db, f"EXISTS ({_DECIDED_OF_ROW})"))
+    for _, event in merge(undecided, decided, key=itemgetter(0)):
         fold(db, event, None)
     differing = db.execute(_DIFFERENCE).fetchall()
     for change in differing:
@@ -109,30 +117,20 @@ def rebuild(db: sqlite3.Connection, now: datetime) -> tuple[int, int]:
     return count, len(differing)
 
 
-def _in_order(undecided: Iterator[Event], decided: list[Event]) -> Iterator[Event]:
-    """Merge two runs of events by the time they were recorded, so that an entry is listed since its first."""
-    waiting = iter(sorted(decided, key=lambda event: event.recorded_at))
-    next_one = next(waiting, None)
-    for event in undecided:
-        while next_one and next_one.recorded_at < event.recorded_at:
-            yield next_one
-            next_one = next(waiting, None)
-        yield event
-    if next_one:
-        yield next_one
-    yield from waiting
+def _events(db: sqlite3.Connection, condition: str, *values: str) -> Iterator[Numbered]:
+    query = f"SELECT id, {_EVENT} FROM events WHERE {condition} ORDER BY id"
+    return ((number, rows.read(Event, tuple(row))) for number, *row in db.execute(query, values))
 
 
-def _events(db: sqlite3.Connection, condition: str, *values: str) -> Iterator[Event]:
-    query = f"SELECT {_EVENT} FROM events WHERE {condition} ORDER BY id"
-    return (rows.read(Event, row) for row in db.execute(query, values))
-
-
-def _heard(events: Iterable[Event]) -> Iterator[Event]:
-    """Leave out what a person rejected, mail by mail; the order is that in which they were recorded."""
-    by_mail = sorted(events, key=lambda event: (event.mailbox, event.key))  # stable: each mail's stay in order
-    heard = [one for _, said in groupby(by_mail, lambda e: (e.mailbox, e.key)) for one in standing.heard(list(said))]
-    return iter(sorted(heard, key=lambda event: event.recorded_at))
+def _heard(said: Iterable[Numbered]) -> list[Numbered]:
+    """Leave out what does not count after what a person decided, mail by mail."""
+    mails: dict[tuple[str, str], list[Event]] = {}
+    numbers: dict[Event, int] = {}
+    for number, event in said:
+        mails.setdefault((event.mailbox, event.key), []).append(event)
+        numbers[event] = number  # of two that are equal the later: the word that stands was said last
+    heard = (event for events in mails.values() for event in standing.heard(events))
+    return sorted(((numbers[event], event) for event in heard), key=itemgetter(0))
 
 
 def log_change(db: sqlite3.Connection, now: datetime, *change: str) -> None:
@@ -151,6 +149,7 @@ def places(names: Iterable[str]) -> str:
 _DECISIONS = f"action IN ('{Action.ACCEPT}', '{Action.REJECT}')"
 _DECIDED = f"SELECT 1 FROM events WHERE mailbox = ? AND key = ? AND {_DECISIONS} LIMIT 1"
 _DECIDED_OF_ROW = f"SELECT 1 FROM events d WHERE d.mailbox = events.mailbox AND d.key = events.key AND d.{_DECISIONS}"
+_OF_MAIL = "mailbox = ? AND key = ?"
 _OF_KEY = "WHERE kind = ? AND value = ? AND account = ?"
 _GET_ENTRY = f"SELECT {', '.join(rows.COLUMNS)} FROM entries {_OF_KEY}"
 _DROP_ENTRY = f"DELETE FROM entries {_OF_KEY}"

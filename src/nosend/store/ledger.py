@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from nosend.model import Action, Event, Kind, Mail, Place, Sender
+from nosend.model import Action, Authenticity, Event, Kind, Mail, Place, Sender
 from nosend.store import entries, file, keeping, rows
 from nosend.store.troubles import in_words
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nosend.model import Judged
-
-SET_ASIDE = "set_aside"
-TRIES = 5  # attempts at a waiting mail that were begun and not finished, before it is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,8 @@ class Ledger:
         """
         with file.transaction(self._path, self._db) as db:
             recorded = Recorded()
-            for judged in mails:
+            for found in mails:
+                judged = _as_known(db, found)
                 if _write_ledger_row(db, judged, now):
                     recorded += _for_a_person(judged)
                 recorded += _write_opt_outs(db, judged, now)
@@ -118,32 +116,35 @@ class Ledger:
     def stale(self, account: str, judged_by: str) -> tuple[int, ...]:
         """Give those waiting mails of a mailbox that were judged by something else, and whose bytes are kept.
 
-        A mail that no attempt got through, TRIES times, is left out until something changes again.
+        A mail that no attempt got through, `rows.TRIES` times, is left out until something changes again.
         """
         with in_words(self._path):
-            found = self._db.execute(_STALE, (account, judged_by, judged_by, TRIES)).fetchall()
+            found = self._db.execute(_STALE, (account, judged_by, judged_by, rows.TRIES)).fetchall()
         return tuple(ident for (ident,) in found)
 
     def begin_again(self, ident: int, judged_by: str) -> Mail:
-        """Count an attempt at a waiting mail, before it is judged, and give it."""
+        """Count an attempt at a waiting mail and its copies in the mailbox, before it is judged, and give it."""
         with file.transaction(self._path, self._db) as db:
             db.execute(
-                "UPDATE ledger SET tries = iif(trying = ?, tries + 1, 1), trying = ? WHERE id = ?",
-                (judged_by, judged_by, ident),
+                f"UPDATE ledger SET tries = iif(trying = :by, tries + 1, 1), trying = :by WHERE {_SAME_BYTES}",
+                {"by": judged_by, "id": ident},
             )
             return _mail(db, ident)
 
     def record_again(self, ident: int, judged: Judged, now: datetime) -> Recorded:
-        """Write down what a waiting mail is now, in one transaction; its other copies in the mailbox with it."""
-        row = {**_verdict_row(judged), "id": ident}
-        changes = ", ".join(f"{name} = :{name}" for name in row if name != "id")
+        """Write down what a waiting mail is now, in one transaction; its other copies in the mailbox with it.
+
+        One that cannot be judged any more stays what it was.
+        """
         with file.transaction(self._path, self._db) as db:
+            found = _as_known(db, judged)
+            row = _verdict_row(found) if found.verdict else {"judged_by": found.judged_by}
+            changes = ", ".join(f"{name} = :{name}" for name in row)
             db.execute(
-                f"UPDATE ledger SET {changes}, trying = '', tries = 0 WHERE {rows.WAITS}"
-                " AND (account, sha256) = (SELECT account, sha256 FROM ledger WHERE id = :id)",
-                row,
+                f"UPDATE ledger SET {changes}, trying = '', tries = 0 WHERE {rows.WAITS} AND {_SAME_BYTES}",
+                {**row, "id": ident},
             )
-            return _write_opt_outs(db, judged, now)
+            return _write_opt_outs(db, found, now)
 
     def rebuild(self, now: datetime) -> tuple[int, int]:
         """Drop the entries and fold all events again. Gives how many entries there are, and how many differ.
@@ -172,6 +173,22 @@ class Ledger:
             db.execute(_PUT_ROUND, {"account": account, "at": rows.stamp(now), "trouble": trouble})
 
 
+def _as_known(db: sqlite3.Connection, judged: Judged) -> Judged:
+    """See to it that the same bytes in one mailbox are known by one key.
+
+    A mail that was set aside is known by its bytes, until a later nosend can read its Message-ID. What was said of it
+    before stands: nothing that a person decided comes back, nothing counts twice.
+    """
+    same = (judged.mail.place.account, judged.sha256)
+    found = db.execute(_KNOWN_KEY, same).fetchone() if judged.mail.raw else None
+    key, is_said = found or (judged.key, False)
+    if is_said or judged.verdict is None:
+        return replace(judged, key=key)
+    if key != judged.key:
+        db.execute("UPDATE ledger SET key = ? WHERE account = ? AND sha256 = ?", (judged.key, *same))
+    return judged
+
+
 def _write_ledger_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
     """Write the row of a mail, and its bytes if a person may want them; tell whether the mail is new to the mailbox."""
     mail, verdict = judged.mail, judged.verdict
@@ -192,7 +209,7 @@ def _write_ledger_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> 
         f"INSERT INTO ledger ({columns}) VALUES ({entries.places(row)})"
         # another mail at a known place: the mailbox was exchanged for one that counts its UIDs alike
         f" ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL {changes}"
-        " WHERE ledger.key != excluded.key"
+        f" WHERE ledger.key != excluded.key OR {_READ_AT_LAST}"
         # the same file again, by other rules or with other trust
         f" ON CONFLICT (account, folder, sha256) WHERE uid IS NULL {changes}"
         " WHERE ledger.judged_by != excluded.judged_by",
@@ -209,7 +226,7 @@ def _verdict_row(judged: Judged) -> dict[str, str | int | None]:
     verdict = judged.verdict
     return {
         "key": judged.key,
-        "verdict": verdict.kind if verdict else SET_ASIDE,
+        "verdict": verdict.kind if verdict else rows.SET_ASIDE,
         "rule": verdict.rule if verdict else "",
         "rule_version": verdict.version if verdict else 0,
         "why": verdict.why if verdict else judged.trouble,
@@ -221,6 +238,7 @@ def _verdict_row(judged: Judged) -> dict[str, str | int | None]:
         "written_at": rows.stamp(judged.written_at) if judged.written_at else None,
         "seller": judged.account or judged.mail.place.account,
         "sent_by": verdict.sender if verdict else Sender.OTHER,
+        "authenticity": verdict.authenticity if verdict else Authenticity.UNKNOWN,
         "judged_by": judged.judged_by,
     }
 
@@ -243,6 +261,7 @@ def _write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Re
     recorded = Recorded()
     if verdict is None or not verdict.opt_outs or entries.is_decided(db, mail.place.account, judged.key):
         return recorded
+    now = now.replace(microsecond=0)  # as the database keeps it, so that `rebuild` folds the same
     for one in verdict.opt_outs:
         event = Event(
             mailbox=mail.place.account,
@@ -263,6 +282,7 @@ def _write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Re
     return recorded
 
 
+_READ_AT_LAST = f"(ledger.verdict = '{rows.SET_ASIDE}' AND excluded.verdict != '{rows.SET_ASIDE}')"
 _CURSOR = rows.columns(Cursor)
 _PUT_CURSOR = f"INSERT OR REPLACE INTO cursors ({', '.join(_CURSOR)}) VALUES ({entries.places(_CURSOR)})"
 _PUT_ROUND = """
@@ -273,6 +293,11 @@ _PUT_ROUND = """
         trouble = :trouble,
         last_success_at = iif(:trouble = '', :at, last_success_at),
         trouble_since = iif(:trouble = '', NULL, coalesce(trouble_since, :at))
+"""
+_SAME_BYTES = "(account, sha256) = (SELECT account, sha256 FROM ledger WHERE id = :id)"
+_KNOWN_KEY = """
+    SELECT key, EXISTS (SELECT 1 FROM events WHERE events.mailbox = ledger.account AND events.key = ledger.key) AS said
+    FROM ledger WHERE account = ? AND sha256 = ? ORDER BY said DESC, id LIMIT 1
 """
 # of a set-aside mail without bytes there is nothing to judge
 _STALE = f"""

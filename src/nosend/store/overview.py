@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nosend.errors import UnknownKeyError
+from nosend.errors import StoreUnavailableError, UnknownKeyError
 from nosend.store import rows
 from nosend.store.blacklist import Blacklist
 from nosend.store.troubles import in_words
@@ -64,20 +64,25 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A mail that a person can look at; `raw` is None when its bytes are not kept, or not any more."""
+    """A mail that a person can look at; `raw` is None when its bytes are not kept, or not any more.
+
+    Not `readable`: nosend could not read it, or the process died whenever it tried.
+    """
 
     account: str
     verdict: str
     rule: str
     why: str
     raw: bytes | None
+    readable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """How many of Amazon's mails were seen in some time, for one account, and what they were.
+    """How many of Amazon's mails were seen in some time, for one seller account, and what they were.
 
-    `unknown` are those no rule knew, or not for certain. `restricted` and `blocked` (a content filter) are among
+    `unknown` are those no rule knew, or not for certain, and `waiting` those of them that nobody has reviewed; a mail
+    whose authentication failed is not Amazon's. `restricted` and `blocked` (a content filter) are among
     `other_notices`, or among the unknown ones.
     """
 
@@ -86,15 +91,17 @@ class Sighting:
     opt_outs: int
     other_notices: int
     unknown: int
+    waiting: int
     restricted: int
     blocked: int
 
 
 @dataclass(frozen=True, slots=True)
 class BytesKept:
-    """How much is kept for review: bytes in all, waiting mails that expire soon, and those whose bytes are gone."""
+    """How much is kept for review: bytes in all, and of waiting mails; of those how many expire soon, have expired."""
 
     size: int
+    waiting: int
     expiring: int
     expired: int
 
@@ -128,6 +135,15 @@ class Overview(Blacklist):
 
     _must_have_been_read = False
 
+    def _check_that_it_is_one(self) -> None:
+        super()._check_that_it_is_one()
+        with in_words(self._path):
+            known = {name for (name,) in self._db.execute("SELECT name FROM pragma_table_info('ledger')")}
+        if not known >= set(_NEWEST_COLUMNS):
+            raise StoreUnavailableError(
+                f"database {str(self._path)!r} was written by an older nosend: `nosend sync` brings it up to date"
+            )
+
     def state(self) -> State:
         """Tell how it is."""
         rounds = self._query(f"SELECT {', '.join(rows.columns(Round))} FROM rounds ORDER BY account")
@@ -156,18 +172,18 @@ class Overview(Blacklist):
 
     def is_suspected(self, key: Key) -> bool:
         """Tell whether a mail that waits for a person names this key."""
-        column = "' ' || buyer || ' '" if key.kind == "buyer" else "orders"
-        return bool(self._query(f"SELECT 1 {_WAITING} AND instr({column}, ' ' || ? || ' ') LIMIT 1", key.value))
+        return bool(self._query(f"SELECT 1 {_WAITING} AND {_NAMES[key.kind]} LIMIT 1", key.value))
 
     def history(self, key: Key) -> tuple[Notice, ...]:
-        """Give every notice that bears on a key, oldest first, with the places of its mail."""
+        """Give every notice and decision that bears on a key, oldest first, with the places of its mail."""
         column = "order_id" if key.kind == "order" else "buyer"
         found = self._query(
             "SELECT opted_out_at, recorded_at, account, action, order_id, buyer, source, why, mailbox, key FROM events"
-            f" WHERE {column} = ? OR (action = 'reject' AND (mailbox, key) IN"
-            f" (SELECT mailbox, key FROM events WHERE {column} = ?)) ORDER BY opted_out_at, id",
-            key.value,
-            key.value,
+            f" WHERE {column} = ? OR (action = 'reject' AND ((mailbox, key) IN"
+            f" (SELECT mailbox, key FROM events WHERE {column} = ?) OR EXISTS (SELECT 1 FROM ledger"
+            f" WHERE ledger.account = mailbox AND ledger.key = events.key AND {_NAMES[key.kind]})))"
+            " ORDER BY opted_out_at, id",
+            *(key.value,) * 3,
         )
         return tuple(Notice(*(*row[:-2], self._places(*row[-2:]))) for row in found)
 
@@ -182,14 +198,19 @@ class Overview(Blacklist):
     def kept(self, ident: int) -> Kept:
         """Give a mail that is kept for review, or was. Raises UnknownKeyError when there is no such mail."""
         found = self._query(
-            "SELECT account, verdict, rule, why, raw FROM ledger LEFT JOIN kept USING (sha256) WHERE id = ?", ident
+            f"SELECT account, verdict, rule, why, raw, verdict != '{rows.SET_ASIDE}' AND tries < {rows.TRIES}"
+            " FROM ledger LEFT JOIN kept USING (sha256) WHERE id = ?",
+            rows.ident(ident),
         )
         if not found:
             raise UnknownKeyError(f"there is no mail {ident}: `nosend review` lists them with their numbers")
         return Kept(*found[0])
 
     def sightings(self, since: datetime) -> tuple[Sighting, ...]:
-        """Count what came from Amazon, or through a trusted forwarder, since some time, by account; each mail once."""
+        """Count what came from Amazon, or through a trusted forwarder, since some time; each mail once.
+
+        By the seller account that it was addressed to.
+        """
         return tuple(Sighting(*row) for row in self._query(_SIGHTINGS, rows.stamp(since)))
 
     def bytes_kept(self, near: datetime) -> BytesKept:
@@ -207,19 +228,26 @@ class Overview(Blacklist):
             return self._db.execute(statement, values).fetchall()
 
 
-_SIGHTINGS = """
-    SELECT account, count(*), sum(verdict = 'opt_out'), sum(verdict = 'other_notice'), sum(verdict = 'suspect'),
-        sum(rule LIKE '%.restricted'), sum(rule LIKE '%.content-filter')
+_NEWEST_COLUMNS = ("seller", "authenticity")
+_NAMES = {"order": "instr(ledger.orders, ' ' || ? || ' ')", "buyer": "ledger.buyer = ?"}
+# of a mail in several folders the copy counts of which most is known
+_SIGHTINGS = f"""
+    SELECT seller, count(*), sum(verdict = 'opt_out'), sum(verdict = 'other_notice'), sum(verdict = 'suspect'),
+        sum(waits), sum(rule LIKE '%.restricted'), sum(rule LIKE '%.content-filter')
     FROM (
-        SELECT account, key, verdict, rule FROM ledger
+        SELECT seller, verdict, rule, {rows.WAITS} AS waits,
+            min(CASE verdict WHEN 'opt_out' THEN 1 WHEN 'other_notice' THEN 2 ELSE 3 END)
+        FROM ledger
         WHERE sent_by IN ('amazon', 'forwarder') AND verdict IN ('opt_out', 'other_notice', 'suspect')
+        AND NOT (verdict = 'suspect' AND authenticity = 'fail')
         AND coalesce(received_at, written_at, read_at) >= ?
         GROUP BY account, key
-    ) GROUP BY account ORDER BY account
+    ) GROUP BY seller ORDER BY seller
 """
+_IS_KEPT = f"SELECT 1 FROM ledger WHERE ledger.sha256 = kept.sha256 AND {rows.WAITS}"
 _BYTES_KEPT = f"""
-    SELECT coalesce(sum(length(raw)), 0),
-        (SELECT count(DISTINCT sha256) FROM ledger JOIN kept USING (sha256) WHERE kept_at < ? AND {rows.WAITS}),
+    SELECT coalesce(sum(length(raw)), 0), coalesce(sum(length(raw) * waits), 0),
+        coalesce(sum(waits AND kept_at < ?), 0),
         (SELECT count(DISTINCT sha256) FROM ledger WHERE sha256 NOT IN (SELECT sha256 FROM kept) AND {rows.WAITS})
-    FROM kept
+    FROM (SELECT raw, kept_at, EXISTS ({_IS_KEPT}) AS waits FROM kept)
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
+    _Decision = tuple[int, tuple[Event, ...]]  # a mail's number, and what a person said of it
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What decisions changed: mails decided about, entries added and removed; mails left out, each with the reason."""
+    """What decisions changed: the numbers of the mails decided about, entries added and removed.
 
-    mails: int = 0
+    `left_out` are the mails that nothing could be decided about, each with the reason.
+    """
+
+    mails: tuple[int, ...] = ()
     added: int = 0
     removed: int = 0
     left_out: tuple[str, ...] = ()
@@ -48,6 +53,7 @@ class Review(Ledger):
     def alike(self, ident: int) -> tuple[int, ...]:
         """Give the waiting mails that the same rule spoke of and the same sender sent, with this one.
 
+        A mail whose authentication failed was not sent by him whose name it bears: it is like no other than such.
         Raises UnknownKeyError when there is no such mail.
         """
         with in_words(self._path):
@@ -60,23 +66,26 @@ class Review(Ledger):
     ) -> Decided:
         """List what mails say, for a person says that they are notices; one transaction.
 
-        `orders` are needed for a mail that does not name just one. Of several mails those that lack an order are
-        left out; a single one raises UnknownKeyError, with what to give, as does a number that is no mail's.
+        Of a rejected mail it is what had been listed of it. `orders` are needed for a mail that does not name just
+        one; those that lack an order are left out. Raises UnknownKeyError for a number that is no mail's, and when
+        all of them are left out, with what to give.
         """
-        written: list[Event] = []
+        decided: list[_Decision] = []
         left_out: list[str] = []
         with file.transaction(self._path, self._db) as db:
             for ident in idents:
                 row = _row(db, ident)
-                named = tuple(orders) or tuple(row.orders.split())
-                if not orders and len(named) != 1:
+                before = entries.rejected(db, row.mailbox, row.key)
+                named = tuple(orders) or tuple(before) or tuple(row.orders.split())
+                if not orders and not before and len(named) != 1:
                     told = f"names {len(named)} orders ({', '.join(named)})" if named else "names no order"
                     left_out.append(f"mail {ident} {told}: say which with --order")
                     continue
-                written += [_accepted(row, order, account, now) for order in named]
-            if left_out and len(idents) == 1:
-                raise UnknownKeyError(left_out[0])
-            return _decided(db, written, now, tuple(left_out))
+                events = (_accepted(row, order, before.get(order), now) for order in named)
+                decided.append((ident, tuple(replace(event, account=account or event.account) for event in events)))
+            if left_out and not decided:
+                raise UnknownKeyError("\n".join(left_out))
+            return _write(db, decided, now, tuple(left_out))
 
     def reject(self, idents: Sequence[int], now: datetime) -> Decided:
         """Take off the list what mails said, and keep it off, for a person says that they are no notices.
@@ -84,43 +93,44 @@ class Review(Ledger):
         One transaction. Raises UnknownKeyError for a number that is no mail's.
         """
         with file.transaction(self._path, self._db) as db:
-            return _decided(db, [_rejected(_row(db, ident), now) for ident in idents], now)
+            return _write(db, [(ident, (_rejected(_row(db, ident), now),)) for ident in idents], now)
 
 
-def _decided(
-    db: sqlite3.Connection, written: Iterable[Event], now: datetime, left_out: tuple[str, ...] = ()
+def _write(
+    db: sqlite3.Connection, decided: Iterable[_Decision], now: datetime, left_out: tuple[str, ...] = ()
 ) -> Decided:
-    mails: set[tuple[str, str]] = set()
-    keys: set[tuple[str, str, str]] = set()
-    for event in written:
-        mails.add((event.mailbox, event.key))
-        if not entries.is_said(db, event):
-            entries.write_event(db, event)
-    for mailbox, key in mails:
-        keys |= entries.keys_of_mail(db, mailbox, key)
+    """Write decisions and fold again what they bear on; copies of one mail are one mail, known by its first number."""
+    mails: dict[tuple[str, str], int] = {}
+    for ident, events in decided:
+        for event in events:
+            mails.setdefault((event.mailbox, event.key), ident)
+            if not entries.is_said(db, event):
+                entries.write_event(db, event)
+    keys = {entry for mail in mails for entry in entries.keys_of_mail(db, *mail)}
     added, removed = entries.refold(db, keys, now)
-    return Decided(len(mails), added, removed, left_out)
+    return Decided(tuple(mails.values()), added, removed, left_out)
 
 
 def _row(db: sqlite3.Connection, ident: int) -> _Row:
-    found = db.execute(_ROW, (ident,)).fetchone()
+    found = db.execute(_ROW, (rows.ident(ident),)).fetchone()
     if not found:
         raise UnknownKeyError(f"there is no mail {ident}: `nosend review` lists them with their numbers")
     return _Row(*found)
 
 
-def _accepted(row: _Row, order: str, account: str | None, now: datetime) -> Event:
+def _accepted(row: _Row, order: str, before: Event | None, now: datetime) -> Event:
+    """Say that a mail is a notice about an order; what was said of the order before it was rejected is true again."""
     return Event(
         mailbox=row.mailbox,
         key=row.key,
-        account=account or row.seller,
+        account=before.account if before else row.seller,
         action=Action.ACCEPT,
         order_id=order,
-        buyer=row.buyer,
-        marketplace=row.marketplace,
+        buyer=before.buyer if before else row.buyer,
+        marketplace=before.marketplace if before else row.marketplace,
         source="person",
         why=f"accepted by a person: {row.why}",
-        opted_out_at=datetime.fromisoformat(row.written_at or row.read_at),
+        opted_out_at=before.opted_out_at if before else datetime.fromisoformat(row.written_at or row.read_at),
         recorded_at=now,
     )
 
@@ -143,7 +153,8 @@ def _rejected(row: _Row, now: datetime) -> Event:
 
 _ROW = f"SELECT account, {', '.join(rows.columns(_Row)[1:])} FROM ledger WHERE id = ?"
 _ALIKE = f"""
-    SELECT min(ledger.id) FROM ledger, (SELECT rule, sender FROM ledger WHERE id = :id) one
-    WHERE ledger.rule = one.rule AND ledger.rule != '' AND ledger.sender = one.sender AND {rows.WAITS}
+    SELECT min(ledger.id) FROM ledger, (SELECT rule, sender, authenticity FROM ledger WHERE id = :id) one
+    WHERE ledger.rule = one.rule AND ledger.rule != '' AND ledger.sender = one.sender
+    AND (ledger.authenticity = 'fail') = (one.authenticity = 'fail') AND {rows.WAITS}
     GROUP BY account, key ORDER BY 1
 """

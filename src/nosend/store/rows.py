@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nosend.model import Entry
+from nosend.model import Action, Entry, Kind
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -20,9 +20,16 @@ def columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 COLUMNS = columns(Entry)
+SET_ASIDE = "set_aside"  # beside the kinds of verdicts: a mail that could not be judged
+TRIES = 5  # attempts at judging a waiting mail again that were begun and not finished, before it is left alone
 # a row of the ledger that waits for a person: not decided, and listed by no copy of it that was believed
-WAITS = """ledger.verdict IN ('suspect', 'set_aside')
+WAITS = f"""ledger.verdict IN ('{Kind.SUSPECT}', '{SET_ASIDE}')
     AND NOT EXISTS (SELECT 1 FROM events WHERE events.mailbox = ledger.account AND events.key = ledger.key)"""
+
+
+def ident(number: int) -> int:
+    """Give the number of a mail as SQLite can compare it; one that cannot be stored is nobody's, as 0 is."""
+    return number if 0 < number < 2**63 else 0
 
 
 def stamp(when: datetime) -> str:
@@ -37,9 +44,14 @@ def values(value: DataclassInstance) -> dict[str, str | int | None]:
 
 
 def read(kind: type[Value], row: tuple[Any, ...]) -> Value:
-    """Make a value of a row in the order of its columns. Columns of times end in `_at`."""
-    named = zip(columns(kind), row, strict=True)
-    return kind(**{name: datetime.fromisoformat(v) if name.endswith("_at") and v else v for name, v in named})
+    """Make a value of a row in the order of its columns. Columns of times end in `_at`, `action` is an Action."""
+    return kind(**{name: _read(name, v) for name, v in zip(columns(kind), row, strict=True)})
+
+
+def _read(name: str, value: Any) -> Any:
+    if name.endswith("_at") and value:
+        return datetime.fromisoformat(value)
+    return Action(value) if name == "action" else value
 
 
 def entry(row: tuple[Any, ...]) -> Entry:

@@ -28,6 +28,12 @@ def decisions(db: Database) -> None:
     _run(db, _DECISIONS)
 
 
+@migrations()
+def authenticity(db: Database) -> None:
+    """Let what is known of a mail's sender be asked: a forger writes any From he likes."""
+    _run(db, _AUTHENTICITY)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -147,7 +153,8 @@ UPDATE ledger SET
     sent_by = iif(verdict IN ('opt_out', 'other_notice') AND rule != 'buyer-message', 'amazon', 'other');
 CREATE INDEX ledger_sha256 ON ledger (sha256);
 ALTER TABLE kept ADD COLUMN kept_at TEXT NOT NULL DEFAULT '';
-UPDATE kept SET kept_at = (SELECT min(read_at) FROM ledger WHERE ledger.sha256 = kept.sha256);
+-- of a mail whose place another one took there are bytes without a row: they go first
+UPDATE kept SET kept_at = coalesce((SELECT min(read_at) FROM ledger WHERE ledger.sha256 = kept.sha256), '');
 CREATE TABLE new_events (
     id INTEGER PRIMARY KEY,
     mailbox TEXT NOT NULL,
@@ -171,4 +178,9 @@ CREATE UNIQUE INDEX events_notice ON events (mailbox, key, order_id) WHERE actio
 CREATE INDEX events_mail ON events (key, mailbox);
 CREATE INDEX events_order ON events (order_id);
 CREATE INDEX events_buyer ON events (buyer) WHERE buyer IS NOT NULL
+"""
+
+_AUTHENTICITY = """
+-- pass, fail or unknown; empty where it was judged before this column
+ALTER TABLE ledger ADD COLUMN authenticity TEXT NOT NULL DEFAULT ''
 """

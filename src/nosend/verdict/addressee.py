@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nosend import identifiers
 from nosend.letter import header
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _FIELDS = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"@]{1,255}")
 _MOST = 100  # addresses of a field that are looked at
+_LABEL = re.compile(r"[\w.=-]{1,64}")  # what may stand behind a plus and name an account
 
 
 def account(letter: Letter, accounts: Accounts) -> str | None:
@@ -32,5 +34,9 @@ def _named(value: str, known: dict[str, str], *, plus: bool) -> set[str]:
 
 
 def _after_plus(address: str) -> str:
-    """Give the detail of a sub-address (RFC 5233): `shop-de` of `orders+shop-de@example.com`."""
-    return address.partition("@")[0].partition("+")[2]
+    """Give the detail of a sub-address (RFC 5233): `shop-de` of `orders+shop-de@example.com`.
+
+    Amazon writes one of its own into a buyer's address, which is nobody's account.
+    """
+    detail = address.partition("@")[0].partition("+")[2]
+    return detail if _LABEL.fullmatch(detail) and not identifiers.is_buyer_address(address) else ""

@@ -2,30 +2,28 @@
 
 Only the topmost Authentication-Results of the server that the user named is believed: below it anybody may have
 written one of his own (RFC 8601, 5). Where that server wrote none, DKIM signatures that nosend verified itself speak.
+A pass counts only where it can be read in just one way; a failure counts wherever it stands.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nosend.model import Authenticity
-from nosend.verdict import sender
+from nosend.verdict import results, sender
+from nosend.verdict.results import NO_ID, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nosend.model import Letter, Trust
+    from nosend.verdict.results import Result
+
+__all__ = ["NO_ID", "RESULTS", "authenticity", "has_results", "server"]
 
 RESULTS = "Authentication-Results"
-NO_ID = "(none)"  # in the configuration: the server writes no authserv-id, as Exchange Online does
 
-_RESULT = re.compile(r"([a-z-]+)(?:/\d+)?=([a-z]+)(.*)", re.DOTALL)
-_PROPERTY = re.compile(r"([a-z]+\.[a-z0-9_-]+)=(\S+)")
-_EQUALS = re.compile(r"\s*([=/])\s*")
-_SEAL = re.compile(r"(?:^|;)\s*([a-z]+)\s*=\s*([^;\s]+)", re.IGNORECASE)  # tag=value of an ARC header (RFC 8617, 4.1)
-_MOST_SETS = 50  # of an ARC chain (RFC 8617, 4.2.1)
+_INSTANCE = re.compile(r"\s*i\s*=\s*(\d{1,2})\s*")  # of an ARC set (RFC 8617, 4.2.1)
+_MOST_SETS = 50
 
 # A failure however it is written: hardfail is the word before RFC 7001, some put results into quotes
 _COMMENT = r"(?:\([^()]{0,200}\)\s*)?"
@@ -33,15 +31,8 @@ _FAILURE = re.compile(
     rf"(?<![\w.-])(?:dkim|spf|dmarc)\s*{_COMMENT}(?:/\s*[\d.]+\s*)?=\s*{_COMMENT}\"?(?:hard)?fail(?![\w-])",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One `method=result property=value ...` of a field (RFC 8601, 2.2), in lower case."""
-
-    method: str
-    result: str
-    properties: dict[str, str]
+# A failure that a mark in a copied value swallowed. Google's comments tell earlier results, but without a ";"
+_SWALLOWED = re.compile(r";\s*(?:dkim|spf|dmarc)\s*=\s*(?:hard)?fail(?![\w-])", re.IGNORECASE)
 
 
 def authenticity(letter: Letter, trust: Trust, signed_by: tuple[str, ...] = ()) -> Authenticity:
@@ -52,15 +43,12 @@ def authenticity(letter: Letter, trust: Trust, signed_by: tuple[str, ...] = ()) 
     since what a mail's writer put there could hide it; a pass that just anybody claims grants nothing.
     """
     domain = sender.address(letter).rpartition("@")[2]
-    values = letter.header(RESULTS)
     trusted = _trusted(letter, trust)
     if trusted is not None:
-        told = _of(trusted, domain)
-        if told is Authenticity.FAIL and _arc_vouches(letter, trust, trusted, domain):
-            return Authenticity.PASS
-        return told
-    if any(_aligned(domain, signer) for signer in signed_by):
+        return _told(trusted, letter, trust, domain)
+    if any(_aligned(signer, domain) for signer in signed_by):
         return Authenticity.PASS
+    values = letter.header(RESULTS)
     if any(_FAILURE.search(text) for value in values for text in (value, sender.unquoted(value) or "")):
         return Authenticity.FAIL
     return Authenticity.UNKNOWN
@@ -71,80 +59,93 @@ def has_results(letter: Letter, trust: Trust) -> bool:
     return _trusted(letter, trust) is not None
 
 
-def _trusted(letter: Letter, trust: Trust) -> tuple[Result, ...] | None:
-    told = (_of_server(value, trust.authserv_id) for value in letter.header(RESULTS))
-    return next((results for results in told if results is not None), None)
-
-
-def server(value: str) -> str:
-    """Give the authserv-id of an Authentication-Results field, in lower case; NO_ID when it has none."""
-    first = (sender.unquoted(value) or "").partition(";")[0].lower()
-    words = _EQUALS.sub(r"\1", first).split()
-    return words[0] if words and "=" not in words[0] else NO_ID
-
-
-def _of_server(value: str, authserv_id: str) -> tuple[Result, ...] | None:
-    """Read an Authentication-Results field; None when another server wrote it, or nobody can say what it means."""
-    bare = sender.unquoted(value)
-    if not authserv_id or bare is None or server(value) != authserv_id:
+def _trusted(letter: Letter, trust: Trust) -> str | None:
+    """Give the topmost field of the server that the user named: whatever stands in it, none below it counts."""
+    if not trust.authserv_id:
         return None
-    pieces = bare.lower().split(";")
-    return tuple(_results(pieces if authserv_id == NO_ID else pieces[1:]))
+    return next((value for value in letter.header(RESULTS) if server(value) == trust.authserv_id), None)
 
 
-def _results(pieces: list[str]) -> Iterator[Result]:
-    for piece in pieces:
-        found = _RESULT.fullmatch(_EQUALS.sub(r"\1", piece.strip()))
-        if found:
-            yield Result(found[1], found[2].removeprefix("hard"), dict(_PROPERTY.findall(found[3])))
+def _told(value: str, letter: Letter, trust: Trust, domain: str) -> Authenticity:
+    """Weigh the field of the trusted server."""
+    field = results.read(value, has_id=trust.authserv_id != NO_ID)
+    if any(map(_SWALLOWED.search, field.aside)):
+        return Authenticity.FAIL
+    if field.results is None:
+        return Authenticity.FAIL if _FAILURE.search(value) else Authenticity.UNKNOWN
+    told = _weighed(field.results, domain)
+    vouched = told is not Authenticity.PASS and _arc_vouches(letter, trust, field.results, domain)
+    return Authenticity.PASS if vouched else told
 
 
-def _of(results: tuple[Result, ...], domain: str) -> Authenticity:
-    """Weigh a server's results as DMARC does (RFC 7489, 3.1): one aligned pass is enough, if DMARC did not fail."""
-    said = {(one.method, one.result) for one in results}
+def _weighed(found: tuple[Result, ...], domain: str) -> Authenticity:
+    """Weigh results as DMARC does (RFC 7489, 3.1): one aligned pass is enough, if DMARC did not fail.
+
+    Stricter in one thing: SPF's is not, beside a signature that failed. And results that contradict each other, as
+    where a stranger could add one, prove nothing.
+    """
+    said = {(one.method, one.result) for one in found}
+    failed = bool(said & {("dkim", "fail"), ("spf", "fail")})
     if ("dmarc", "fail") in said:
         return Authenticity.FAIL
-    if any(_passes(one, domain) for one in results if one.method in {"dmarc", "dkim"}):
+    passed = {one.method for one in found if _passes(one, domain)}
+    if failed:
+        passed.discard("spf")
+    if ("dkim", "none") in said:  # there is no signature
+        passed.discard("dkim")
+    if any(one.method == "dmarc" and not _passes(one, domain) for one in found):
+        passed.discard("dmarc")
+    if passed:
         return Authenticity.PASS
-    if ("dkim", "fail") not in said and any(_passes(one, domain) for one in results):
-        return Authenticity.PASS
-    return Authenticity.FAIL if said & {("dkim", "fail"), ("spf", "fail")} else Authenticity.UNKNOWN
+    return Authenticity.FAIL if failed else Authenticity.UNKNOWN
 
 
 def _passes(one: Result, domain: str) -> bool:
-    if one.result != "pass":
+    """Tell whether a result is a pass for a domain; all that is told of whom it is about has to fit."""
+    if one.result != "pass" or not domain:
         return False
     if one.method == "dmarc":
-        return one.properties.get("header.from", domain).rpartition("@")[2] == domain
-    if one.method == "dkim":
-        signer = one.properties.get("header.d") or one.properties.get("header.i", "")
-        return _aligned(domain, signer.rpartition("@")[2])
-    return one.method == "spf" and _aligned(domain, one.properties.get("smtp.mailfrom", "").rpartition("@")[2])
+        return one.domains("header.from") <= {domain}
+    about = {"dkim": ("header.d", "header.i"), "spf": ("smtp.mailfrom",)}.get(one.method, ())
+    told = one.domains(*about)
+    return bool(told) and all(_aligned(other, domain) for other in told)
 
 
-def _aligned(domain: str, other: str) -> bool:
+def _aligned(other: str, domain: str) -> bool:
     """Tell whether a domain speaks for that of From: the same, or one below it (RFC 7489, 3.1, relaxed)."""
     return bool(domain) and (other == domain or other.endswith(f".{domain}"))
 
 
-def _arc_vouches(letter: Letter, trust: Trust, results: tuple[Result, ...], domain: str) -> bool:
+def _arc_vouches(letter: Letter, trust: Trust, found: tuple[Result, ...], domain: str) -> bool:
     """Tell whether a forwarder whom the user trusts saw the letter pass before it broke its signature (RFC 8617).
 
     The trusted server must have found the chain whole, and all who sealed it must be trusted; then what the
     first of them wrote down counts.
     """
-    if ("arc", "pass") not in {(one.method, one.result) for one in results}:
+    if {one.result for one in found if one.method == "arc"} != {"pass"}:
         return False
-    seals = letter.header("ARC-Seal")
-    sealers = {_tags(value).get("d", "").lower() for value in seals[:_MOST_SETS]}
-    if not seals or len(seals) > _MOST_SETS or not sealers <= trust.forwarders:
+    seals = [_tags(value) for value in letter.header("ARC-Seal")]
+    seen = [_instance(value) for value in letter.header("ARC-Authentication-Results")]
+    numbers = sorted(map(str, range(1, len(seals) + 1)))
+    if not 1 <= len(seals) <= _MOST_SETS or numbers != sorted(seal.get("i", "") for seal in seals):
         return False
-    first = [value for value in letter.header("ARC-Authentication-Results") if _tags(value).get("i") == "1"]
-    if len(first) != 1:
+    if numbers != sorted(number for number, _ in seen):
         return False
-    seen = _results((sender.unquoted(first[0]) or "").lower().split(";")[2:])  # after i=1 and the authserv-id
-    return _of(tuple(seen), domain) is Authenticity.PASS
+    if not {seal.get("d", "").lower() for seal in seals} <= trust.forwarders:
+        return False
+    first = results.read(dict(seen)["1"], has_id=True)
+    return first.results is not None and _weighed(first.results, domain) is Authenticity.PASS
 
 
 def _tags(value: str) -> dict[str, str]:
-    return {name.lower(): text for name, text in _SEAL.findall(value)}
+    """Read `tag=value; ...` (RFC 6376, 3.2); nothing when a tag stands there twice."""
+    pairs = [tag.partition("=") for tag in value.split(";") if tag.strip()]
+    tags = {name.strip(): text.strip() for name, _, text in pairs}
+    return tags if len(tags) == len(pairs) else {}
+
+
+def _instance(value: str) -> tuple[str, str]:
+    """Part an ARC-Authentication-Results into its instance and the field itself (RFC 8617, 4.1.1)."""
+    first, _, rest = value.partition(";")
+    found = _INSTANCE.fullmatch(first)
+    return (found[1] if found else "", rest)

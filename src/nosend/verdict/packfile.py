@@ -157,17 +157,15 @@ class _Checker:
         for n, one in enumerate(value):
             if not isinstance(one, str) or not one.strip():
                 self._wrong((*place, key, n), f'{key}: {_shown(one)} is no text: write ["one", "two"]')
-        told = [
-            (n, _SPACE.sub(" ", one).strip()) for n, one in enumerate(value) if isinstance(one, str) and one.strip()
-        ]
-        return tuple((n, one) for n, one in told if self._writable(one, key, (*place, key, n)))
+        texts = [(n, _SPACE.sub(" ", one).strip()) for n, one in enumerate(value) if isinstance(one, str)]
+        return tuple((n, one) for n, one in texts if one and self._writable(one, key, (*place, key, n)))
 
     def words(self, table: dict[str, Any], key: str, write: Callable[[str], str], fewest: int) -> tuple[str, ...]:
         """Give the texts of a list as they are compared; those that would stand everywhere are told."""
         found = [(n, text, write(text)) for n, text in self.texts(table, key)]
         for n, text, written in found:
             if sum(map(str.isalnum, written)) < fewest:
-                self._wrong((key, n), f"{key}: {_shown(text)} says too little: {fewest} letters at least")
+                self._wrong((key, n), f"{key}: {_shown(text)} has too few letters to tell anything")
         return tuple(written for _, _, written in found)
 
     def fields(self, table: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -97,8 +97,8 @@ def builtin() -> Rules:
 def load(sources: Iterable[tuple[str, str]]) -> Rules:
     """Give nosend's own rules with packs of the user's, which win over nosend's of the same name.
 
-    `sources` are names of files and their texts. Raises ConfigError with every mistake in every pack, each with
-    its line.
+    A pack goes for one of nosend's as a whole, its words of forwards as well. `sources` are names of files and their
+    texts. Raises ConfigError with every mistake in every pack, each with its line.
     """
     packs: dict[str, Pack] = {}
     problems: list[str] = []
@@ -106,11 +106,12 @@ def load(sources: Iterable[tuple[str, str]]) -> Rules:
         try:
             pack = packfile.read(text, name, name)
         except ConfigError as error:
-            problems += str(error).splitlines()
+            problems += error.problems
             continue
         if pack.name in packs:
-            problems.append(f"{name}: {pack.name!r} is also the name of {packs[pack.name].source}: rename one")
-        packs[pack.name] = pack
+            at = packfile.line_of_name(text)
+            problems.append(f"{name}:{at}: {pack.name!r} is also the name of {packs[pack.name].source}: rename one")
+        packs.setdefault(pack.name, pack)
     if not packs and not problems:
         return builtin()
     if problems:
