@@ -191,6 +191,12 @@ def test_hostile_html_is_read_in_bounded_time(markup: str, told: tuple[str, ...]
     assert seen(markup[: 512 * 1024]) == told
 
 
+def test_a_link_with_characters_that_nobody_can_write_is_read_without_them() -> None:
+    """Found by fuzzing: lxml refuses to write them."""
+    (line,) = lines("<a href=' mailto:b\x1b[c@d.example\uffff'>a</a>")
+    assert line == Line("a", 0, opens=True, links=("mailto:b[c@d.example",))
+
+
 TAGS = (
     "a div p td tr table span b br blockquote pre ul li font html body head style script title wbr img hr h1 area "
     "tbody option select form dl dd dt ol iframe svg noscript textarea object"

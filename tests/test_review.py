@@ -24,6 +24,7 @@ from nosend.store.overview import Overview
 from nosend.store.review import Decided, Review
 from nosend.verdict import OPTED_OUT
 from samples import AT, DAY, NOW, buyer, dump, judged, notice, order, rows
+from servers import Dovecot
 from test_cli import HOSTILE, RAW, control_characters, on_terminal
 
 LATER = NOW + DAY
@@ -533,14 +534,29 @@ def test_any_sequence_gives_the_list_of_a_naive_model_and_of_rebuild(
     model = Model()
     with Review(path) as ledger:
         for minute, step in enumerate(steps):
+            before, seq = _entries(path), len(rows(path, CHANGES))
             _carry_out(ledger, path, model, says, step, NOW + timedelta(minutes=minute))
             listed = rows(path, "SELECT kind, value, notices, opted_out_at, last_notice_at, why, source FROM blacklist")
             assert set(listed) == model.entries()
             assert len(listed) == len(model.entries())
+            told = [change[:3] for change in rows(path, CHANGES)[seq:]]
+            if step[0] == "read":  # which may tell two orders of one buyer: added, then renewed
+                told = list({change[1:]: change for change in reversed(told)}.values())
+            assert sorted(told) == _difference(before, _entries(path))
         before = dump(path)
         assert ledger.rebuild(LATER)[1] == 0
     assert dump(path) == before
     assert _replayed(path) == {(kind, value) for kind, value, *_ in model.entries()}
+
+
+def _entries(path: Path) -> dict[tuple, tuple]:
+    return {row[:2]: row for row in rows(path, BLACKLIST)}
+
+
+def _difference(before: dict[tuple, tuple], after: dict[tuple, tuple]) -> list[tuple]:
+    keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    words = ("renewed" if key in before and key in after else "added" if key in after else "removed" for key in keys)
+    return sorted((word, *key) for word, key in zip(words, keys, strict=True))
 
 
 def _replayed(path: Path) -> set[tuple[str, str]]:
@@ -702,6 +718,34 @@ def test_a_key_that_only_a_rejected_mail_names_is_suspected_no_more(shop: Shell)
     assert "a suspect mail names it" in shop("check", *LIST, order(4)).stderr
     review(shop, "reject", 4)
     assert shop("check", *LIST, order(4)).stderr == ""
+
+
+def test_decisions_outlast_every_way_to_read_the_mails_again(nosend: Shell, dovecot: Dovecot) -> None:
+    """A new UIDVALIDITY, another folder, a scan of the files with other line ends; and `rebuild`."""
+    mails = [notice(1, alias=buyer(1)), _unknown(4), _unknown(5)]
+    dovecot.fill("decided", mails)
+    nosend.configure("decided", dovecot.port)
+    nosend("sync")
+    nosend("review", "reject", "1", "3")
+    nosend("review", "accept", "2")
+    before = nosend.rows(BLACKLIST), nosend.rows(CHANGES)
+    assert [row[1] for row in before[0]] == [order(4)]
+    nosend("rebuild")
+    doveadm = ["doveadm", "-c", str(dovecot.configuration), "mailbox", "update", "--uid-validity", "4242"]
+    subprocess.run([*doveadm, "-u", "decided", "INBOX"], check=True, capture_output=True)
+    dovecot.fill("decided", mails, folder="Archive")
+    nosend.configure("decided", dovecot.port, folders=["INBOX", "Archive"])
+    nosend("sync")
+    for number, raw in enumerate(mails):
+        (nosend.folder / f"{number}.eml").write_bytes(raw)
+    nosend("scan", ".")
+    nosend("rebuild")
+    assert (nosend.rows(BLACKLIST), nosend.rows(CHANGES)) == before
+    assert nosend.rows("SELECT count(*) FROM ledger") == [(12,)]
+    assert nosend("review").stdout == ""
+    dovecot.fill("decided", [notice(1, ident="<new@x>")])
+    nosend("sync")
+    assert [row[1] for row in nosend.rows(BLACKLIST)] == [order(1), order(4)]
 
 
 # show

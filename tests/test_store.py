@@ -656,6 +656,16 @@ def test_a_mail_that_was_set_aside_is_written_anew_when_it_can_be_read_at_its_pl
     assert rows(path, "SELECT verdict FROM ledger") == [("suspect",)], "and not the other way round"
 
 
+def test_a_mail_keeps_its_key_when_it_breaks_the_reader_elsewhere(path: Path) -> None:
+    record(path, judged(kind=Kind.SUSPECT))
+    broken = judged(kind=None, place=Place("shop", "Archive", 7, 1))
+    record(path, replace(broken, key=f"sha256:{broken.sha256}"))
+    assert rows(path, "SELECT verdict, key FROM ledger ORDER BY id") == [
+        ("suspect", "<1@email.amazonses.com>"),
+        ("set_aside", "<1@email.amazonses.com>"),
+    ]
+
+
 def test_mails_without_bytes_are_not_taken_for_each_other(path: Path) -> None:
     """A server gives no data of two of them: their bytes are equal."""
     gone = [replace(judged(n, kind=None), sha256="none", key=f"place:INBOX:7:{n}") for n in (1, 2)]

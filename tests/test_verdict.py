@@ -303,6 +303,13 @@ def test_a_notice_that_is_redirected_unchanged_needs_no_trust() -> None:
     assert recognize(mail(Resent_From=STRANGER, Delivered_To=STRANGER)) == notice()
 
 
+def test_where_one_part_of_a_strangers_letter_matters_all_of_it_is_read() -> None:
+    """Found by fuzzing: the other part names other orders, which the suspect must tell."""
+    raw = multipart("\n" + SENTENCE, f"\nInvoice for {OTHER_ORDER}.", From=STRANGER)
+    told = recognize(raw)
+    assert (told, told.orders) == (judge(read(raw)), (ORDER, OTHER_ORDER))
+
+
 # What is worth reading.
 
 

@@ -35,7 +35,7 @@ def read(raw: bytes | Head, marks: Marks, glance: Glance = _at_all, limits: mime
 
     `raw` may be a mail of which the head was read. `marks` are the words of forwards, from the language packs. `glance`
     gives for the heading of a letter, this one or one attached to it, what tells whether a part's text matters, None if
-    all of it does; a part that does not is left out. `limits` bound bytes, parts, depth, inner letters and text.
+    it does; where no part's does the text is left out. `limits` bound bytes, parts, depth, inner letters and text.
     """
     budget = mime.Budget(limits)
     opened = raw if isinstance(raw, Head) else head(raw)
@@ -87,19 +87,20 @@ class _Reading:
         if damaged:
             budget.cut("a header section that could be read in two ways")
         heading = _heading(fields)
-        matters = self.glance(heading)
+        parts = list(mime.leaves(fields, body, budget, depth))
+        reads_text = self._matters(heading, parts)
         paragraphs: list[str] = []
         links: list[str] = []
         inside: list[Letter] = []
-        for part in mime.leaves(fields, body, budget, depth):
+        for part in parts:
             if part.media in _LETTER_TYPES or part.filename.endswith(".eml"):
                 if budget.letters >= limits.letters or depth >= limits.depth:
                     budget.cut(f"letters after the first {limits.letters}, or nested too deeply")
                     continue
                 budget.letters += 1
                 inside.append(self.letter(mime.split(part.body()), How.ATTACHED, depth + 1))
-            elif (part.media == "text/plain" or "html" in part.media) and not (part.attachment and budget.parts):
-                text = layers.letter(self._lines(part, matters), self.marks)
+            elif reads_text and self._is_text(part):
+                text = layers.letter(self._lines(part), self.marks)
                 paragraphs += text.paragraphs
                 links += text.links
                 inside += text.inside
@@ -113,7 +114,18 @@ class _Reading:
             inside=tuple(inside),
         )
 
-    def _lines(self, part: mime.Part, matters: Callable[[str], bool] | None) -> list[lines.Line]:
+    def _is_text(self, part: mime.Part) -> bool:
+        return (part.media == "text/plain" or "html" in part.media) and not (part.attachment and self.budget.parts)
+
+    def _matters(self, heading: Letter, parts: list[mime.Part]) -> bool:
+        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget."""
+        matters = self.glance(heading)
+        if not matters:
+            return True
+        look = replace(self, budget=mime.Budget(self.budget.limits, parts=self.budget.parts))
+        return any(self._is_text(part) and look._lines(part, matters) for part in parts)  # noqa: SLF001 - itself
+
+    def _lines(self, part: mime.Part, matters: Callable[[str], bool] | None = None) -> list[lines.Line]:
         body = part.body()
         text = self._text(part, body)
         if "html" in part.media or _HTML.match(body):

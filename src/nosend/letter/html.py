@@ -36,6 +36,7 @@ _ATTRIBUTES = (
 )
 _KEPT = frozenset({"a", "blockquote", "br", "div", "pre"})  # what is left of a document, all that lines depend on
 _PARTING = _BLOCKS | {"blockquote", "pre"}
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _END = re.compile(r"</(?:html|body)(?![a-z0-9])", re.IGNORECASE)  # libxml2 makes no tree of what stands below it
 _NOTHING = re.compile(r">?(?:\s|</(?:html|body)>)*+", re.IGNORECASE)
@@ -85,7 +86,8 @@ def _reduce(tree: etree._Element) -> None:
                 element.tag = "div"
         elif name in {"a", "area"} and (href := element.get("href")) is not None:
             element.tag = "a"
-            element.set("href", href.strip())
+            if href != (bare := _UNWRITABLE.sub("", href).strip()):
+                element.set("href", bare)
         elif name not in _KEPT or name == "a":
             element.tag = "inline"
     etree.strip_tags(tree, "inline", "wrapper")

@@ -163,10 +163,11 @@ def _leaf(fields: Fields, body: bytes, kind: str, parameters: dict[str, str]) ->
 
 def _content_type(fields: Fields, default: str) -> tuple[str, dict[str, str]]:
     value, parameters = _value(fields, "content-type")
-    kind = _MEDIA.search(value.lower())
+    kind = _MEDIA.search(value[:_LONGEST_TYPE].lower())
     return (f"{kind[1]}/{kind[2]}" if kind else default), parameters
 
 
+_LONGEST_TYPE = 200  # characters in which a media type is looked for
 _MEDIA = re.compile(r"([a-z]{1,40})\s{0,9}/\s{0,9}([\w.+-]{1,100})")  # with what some programs write around it
 _PARAMETER = re.compile(r';[ \t]*([^\s=;"]{1,40})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))')
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SAMPLE_ORDER = "123-4567890-1234567"
 _GAP = "\ue001"
 _PLACES = frozenset((ORDER, _GAP))
+_MARKS = " ,;:.。、!\"'<>()[]“”„«»"  # that a wording neither begins nor ends with
 _SUBJECT = 10  # letters, so that a subject tells a failure and nothing else
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)\S+|[^\s<>()@,;:]+@[^\s<>()@,;:]+")
@@ -36,13 +37,13 @@ _DATE = re.compile(
     r"\d{4}\s?[年년]\s?\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]"
     rf"|(?:[^\W\d_]{{2,12}},\s)?\d{{1,2}}(?:st|nd|rd|th|er|o)?\.?\s(?:de\s|of\s)?{_MONTH},?\s(?:de\s|del\s)?\d{{4}}"
     rf"|(?:[^\W\d_]{{2,12}},\s)?{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}}"
-    r"|\d[\d.,:/-]*(?:\s?[ap]\.?m\b\.?)?",  # ISO, a time, any other number
+    r"|\d[\d.,:/-]*(?:\s?(?:[ap]\.?m|uhr)\b\.?)?",  # ISO, a time, any other number
     re.IGNORECASE,
 )
 # In Japanese a title follows the name; roles and other words end in the same letters
 _WORD = rf"[^\s、。,{ORDER}{_GAP}]{{1,20}}"
 _NO_NAME = "".join(rf"(?<!{word})" for word in "お客 皆 購入者 出品者 同 模 仕 たく".split())
-_HONOURED = re.compile(rf"(?:{_WORD} ){{0,3}}{_WORD} ?{_NO_NAME}(?:様(?![々子式])|さま|さん)")
+_HONOURED = re.compile(rf"(?:{_WORD} ){{0,5}}{_WORD} ?{_NO_NAME}(?:様(?![々子式])|さま|さん)")
 # Words that lead to a name, words inside names, words before names; with room for the next language
 _TO = frozenset("to a à ad al an aan para till til do dla untuk".split())
 _INSIDE = frozenset(
@@ -53,6 +54,8 @@ _BEFORE = frozenset(
 )
 _ELIDED = re.compile(r"[^\W\d_]{1,2}'[^\W\d_]")  # d'Ormesson, and l'ordre, which does no harm
 _TOKEN = re.compile(rf"{_GAP}|{ORDER}|[{CJK}]|[^\W{CJK}]+|\s+|.", re.DOTALL)
+# What leads to a name or a date goes with it, so that a notice without one is found as well: "to", "vom"; "に"
+_LEADING, _FOLLOWING = re.compile(rf" [^\W\d_A-Z{CJK}]{{1,3}}$"), re.compile("^[にへ]")
 _BETWEEN_GAPS = re.compile(rf"{_GAP}[\s,;:()]*(?:[^\W\d_]{{1,4}}[\s,]+){{0,2}}(?={_GAP})")
 
 
@@ -204,7 +207,9 @@ def _pieces(template: str) -> list[str]:
     first, comma, rest = template.partition(", ")
     if comma and len(first.split()) <= 3 and ORDER not in first:
         template = rest
-    pieces = [piece.strip(" ,;:.。、!\"'") for piece in template.split(_GAP)]
+    pieces = [piece.strip(_MARKS) for piece in template.split(_GAP)]
+    pieces[:-1] = [_LEADING.sub("", piece).strip(_MARKS) for piece in pieces[:-1]]
+    pieces[1:] = [_FOLLOWING.sub("", piece) for piece in pieces[1:]]
     pieces = [piece for piece in pieces if ORDER in piece or packfile.letters((piece,)) > 3]
     while len(pieces) - 1 > packfile.MOST_GAPS or len("{gap}".join(pieces)) > packfile.LONGEST - 20:
         if len(pieces) == 1:
