@@ -48,6 +48,7 @@ def test_fields_are_asked_in_their_order_wherever_they_stand() -> None:
         ("<us@shop.example>", "shop-us"),
         ('"Shop, US" <us@shop.example>', "shop-us"),
         ("=?utf-8?q?L=C3=A4den?= <us@shop.example> (the shop)", "shop-us"),
+        ("=?utf-8?q?de=40shop.example?= <us@shop.example>", "shop-us"),
         ("nobody@shop.example, us@shop.example", "shop-us"),
         ("us@shop.example, ceo@shop.example", "shop-us"),
         ("Shops: us@shop.example, x@y.example;", "shop-us"),

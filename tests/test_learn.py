@@ -42,7 +42,8 @@ WORDINGS = {
 }
 NAMES = """
     Annabella|T. Rossi|J. R. R. Tolkien|Jean-Pierre Dupont|J.-P. Dupont|Ludwig van der Berg|María-José García López
-    |Charles d'Ormesson|O’Neil Patrick|Dr. Anna Schmidt-Jones|MARIA ROSSI|Éloïse Ørsted|Maria de la Cruz y Ramos
+    |Charles d'Ormesson|O’Neil Patrick|Dr. Anna Schmidt-Jones|MARIA ROSSI|frau Schmidt|Éloïse Ørsted
+    |Maria de la Cruz y Ramos
 """.replace("\n", "").split("|")
 NAMES = [name.strip() for name in NAMES]
 
@@ -184,9 +185,9 @@ def test_a_subject_is_learned_as_far_as_it_is_of_no_one_order(subject: str, told
         "'''{id}''' could not be delivered \"\"\" because the buyer wants no messages # not a comment",
         "We could not deliver your message\tfor\u00a0order\u3000{id}\u200b because the buyer wants no messages \ud800",
         "We could not deliver, " * 80 + "your message for order {id}",
-        "Anna 1 " * 200
+        "perhaps 1 " * 80
         + "we could not deliver your message for order {id} because the buyer wants none"
-        + " Anna 2" * 50,
+        + " perhaps 2" * 50,
     ],
     ids=["places", "escapes", "quotes", "spaces", "long", "gaps"],
 )

@@ -399,6 +399,12 @@ def test_only_a_confirmed_wording_settles_anything(text: str, body: str, kind: K
     assert [one.order_id for one in told.opt_outs] == ([ORDER] if kind is Kind.OPT_OUT else [])
 
 
+def test_a_strangers_words_are_heard_only_when_the_wording_is_confirmed() -> None:
+    raw = mail(SENTENCE, From=STRANGER, Subject="Viesti")
+    assert recognize(raw, rules=known(FINNISH)).kind is Kind.SUSPECT
+    assert recognize(raw, rules=known(changed(confirmed=""))).kind is Kind.UNRELATED
+
+
 def test_a_failure_subject_of_a_users_pack_brings_unknown_words_before_a_person() -> None:
     raw = mail("Jotain muuta", Subject="Viestiäsi ei toimitettu.")
     assert recognize(raw, rules=known(FINNISH)).rule == "failure-subject"

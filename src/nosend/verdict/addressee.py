@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
-from nosend.letter import header
 
 if TYPE_CHECKING:
     from nosend.model import Accounts, Letter
@@ -29,7 +28,7 @@ def account(letter: Letter, accounts: Accounts) -> str | None:
 
 
 def _named(value: str, known: dict[str, str], *, plus: bool) -> set[str]:
-    addresses = (found.lower() for found in _ADDRESS.findall(header.decode(value))[:_MOST])
+    addresses = (found.lower() for found in _ADDRESS.findall(value)[:_MOST])
     return {told for address in addresses if (told := known.get(address) or (plus and _after_plus(address)) or "")}
 
 
