@@ -219,3 +219,9 @@ def test_every_word_of_a_header_block_is_read_in_every_language(pack: Pack) -> N
         for word in words:
             told = plain(f"-----Original Message-----\n{word}: {FROM}\n\nBody.")
             assert told.inside[0].headers == ((name, FROM),), word
+
+
+def test_a_label_with_a_letter_that_only_looks_the_same_is_none() -> None:
+    """A dotless i is found as an i where case does not matter, and is another letter all the same."""
+    told = plain(f"----- Forwarded Message ----- From: {FROM} Recıpıent: x Subject: y\n\nBody.")
+    assert told.inside[0].paragraphs[-1] == "Body."

@@ -102,7 +102,7 @@ class Marks:
         return tuple(known), lines[taken:]
 
     def _name(self, label: str) -> str:
-        return self.fields[label.strip(" \t:：").casefold()]
+        return self.fields.get(label.strip(" \t:：").casefold(), "")  # "ı" is found as "i", and is none
 
 
 def _is_foreign(lines: list[Line]) -> bool:
