@@ -16,6 +16,7 @@ from nosend.letter.mime import LIMITS
 from nosend.mailbox.imap import ImapMailbox
 from nosend.mailbox.reading import FolderReader
 from nosend.model import Trust
+from nosend.verdict import rules
 from servers import Dovecot, Scripted
 from test_sync import noise, notice, order
 
@@ -144,7 +145,7 @@ def test_folder_beyond_ascii_is_found_by_its_name(nosend: Shell, dovecot: Doveco
 def batches(dovecot: Dovecot, user: str, after: int = 0) -> list:
     settings = mailbox(dovecot.port, user)
     with ImapMailbox(settings, "secret") as inbox:
-        return list(FolderReader(settings, inbox, inbox.open_folder("INBOX")).new_mails(after))
+        return list(FolderReader(settings, inbox, inbox.open_folder("INBOX"), rules.builtin()).new_mails(after))
 
 
 def test_uid_holes_and_the_last_mail_below_the_cursor(dovecot: Dovecot) -> None:
@@ -269,7 +270,7 @@ def fetched(uid: int, command: bytes, folder: dict[int, bytes]) -> bytes:
 def read(server: Scripted, after: int = 0) -> list[bytes]:
     settings = mailbox(server.port, timeout=1)
     with ImapMailbox(settings, "secret") as inbox:
-        reader = FolderReader(settings, inbox, inbox.open_folder("INBOX"))
+        reader = FolderReader(settings, inbox, inbox.open_folder("INBOX"), rules.builtin())
         return [mail.raw for batch in reader.new_mails(after) for mail in batch.mails]
 
 

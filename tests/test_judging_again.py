@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -158,7 +159,8 @@ def test_what_is_the_same_has_one_fingerprint_in_every_process() -> None:
         "from nosend.judging import Judging; from nosend.model import Trust; from nosend.verdict import rules;"
         "print(Judging(Trust(frozenset(map(str, range(50)))), rules.builtin()).fingerprint)"
     )
-    told = {subprocess.check_output([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}) for seed in "123"}
+    envs = [os.environ | {"PYTHONHASHSEED": seed} for seed in "123"]
+    told = {subprocess.check_output([sys.executable, "-c", code], env=env) for env in envs}
     assert len(told) == 1
 
 

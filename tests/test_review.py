@@ -768,6 +768,10 @@ SHOWN = {
     "sentence": (letters.mail(f"Hello.\n\n{letters.SENTENCE} Bye."), f">>> {letters.SENTENCE} <<< Bye."),
     "wrapped sentence": (letters.mail(letters.SENTENCE.replace(" for", "\nfor")), f">>> {letters.SENTENCE} <<<"),
     "subject": (_unknown(1), ">>> Subject: Your message to a buyer could not be delivered <<<"),
+    "subject in small letters": (
+        _unknown(1).replace(b"Subject:", b"subject:"),
+        ">>> subject: Your message to a buyer could not be delivered <<<",
+    ),
     "long subject": (letters.mail("x", Subject=f"{letters.SUBJECT} {'x' * 700}"), f">>> Subject: {letters.SUBJECT} xx"),
     "link": (
         letters.mail("See https://x.example/?nt=BUYER_OPTED_OUT_BSM_MESSAGES here", Subject="Hello"),
