@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +49,31 @@ def test_a_mail_that_kills_its_process_is_set_aside_and_the_others_are_judged() 
     assert [n for n, one in enumerate(judged) if one.verdict is None] == [450]
     assert judged[450].trouble == "the process died while it was judged"
     assert [one.verdict.orders for one in judged if one.verdict] == [(order(n),) for n in range(600) if n != 450]
+
+
+WITHOUT_END = """
+import itertools
+from nosend import judging, model, workers
+from nosend.verdict import rules
+if __name__ == "__main__":
+    raw = b"From: auto-communication@amazon.com\\n\\nHello."
+    mails = (model.Mail(raw, model.Place("shop", str(n)), None, len(raw)) for n in itertools.count())
+    by = judging.Judging(model.Trust(), rules.builtin())
+    for n, _ in enumerate(workers.judge_all(by, mails)):
+        if n == 2_000:
+            print("well under way", flush=True)
+"""
+
+
+def test_a_killed_scan_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Its workers hold its output, too: it is at its end when all of them are gone."""
+    script = tmp_path / "without_end.py"
+    script.write_text(WITHOUT_END)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"well under way\n"
+        running.kill()
+        assert running.stdout.read() == b""
 
 
 def test_a_scan_of_many_mails_records_each_once(nosend: Shell) -> None:

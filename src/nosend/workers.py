@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -94,7 +95,16 @@ _judging: list[Judging] = []  # in a worker: the one it judges by
 
 def _begin(judging: Judging) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's business
+    threading.Thread(target=_end_with_the_first_process, daemon=True).start()
     _judging.append(judging)
+
+
+def _end_with_the_first_process() -> None:
+    """End at once when the process is gone for which mails are judged; a pool would wait for it for ever."""
+    first = multiprocessing.parent_process()
+    if first:
+        first.join()
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _judge(mails: list[Mail]) -> list[Judged]:
