@@ -38,10 +38,14 @@ def weigh(*values: str, trust: Trust = TRUST, sender: str = AMAZON, signed_by: t
         ((), UNKNOWN),
         ((GOOD,), PASS),
         ((BAD,), FAIL),
-        ((GOOD, BAD), PASS),
+        ((GOOD, BAD), FAIL),
+        ((GOOD, f"{SERVER}; spf=fail smtp.mailfrom=x.example"), PASS),
+        ((f"{SERVER}; dkim=none", f"{SERVER}; dmarc=fail header.from=amazon.com"), FAIL),
+        ((f"{SERVER}; dkim=none", f'{SERVER}; dmarc=fail "'), FAIL),
+        ((f"{SERVER}; spf=pass smtp.mailfrom=amazon.com", f"{SERVER}; dkim=fail header.d=amazon.com"), FAIL),
         ((BAD, GOOD), FAIL),
         ((f"{SERVER}; none", GOOD), UNKNOWN),
-        ((f"{SERVER}; none", BAD), UNKNOWN),
+        ((f"{SERVER}; none", BAD), FAIL),
         ((SERVER, GOOD), UNKNOWN),
         ((f"{SERVER};", GOOD), UNKNOWN),
         ((OTHERS,), UNKNOWN),
@@ -59,7 +63,9 @@ def weigh(*values: str, trust: Trust = TRUST, sender: str = AMAZON, signed_by: t
         ((GOOD.replace(f"{SERVER}; ", ""),), UNKNOWN),
     ],
 )
-def test_only_the_topmost_field_of_the_trusted_server_counts(values: tuple[str, ...], told: Authenticity) -> None:
+def test_of_the_trusted_server_the_topmost_field_counts_and_all_failures(
+    values: tuple[str, ...], told: Authenticity
+) -> None:
     assert weigh(*values) is told
     assert weigh(*values, trust=Trust()) is (FAIL if "fail" in " ".join(values) else UNKNOWN), "nobody is trusted"
 

@@ -146,7 +146,7 @@ TRUE = [
     marked("DMARC passes though one signature fails", ALWAYS, f"dkim=fail header.d=ses.example; {PASS}"),
     marked("the field is folded and commented", ALWAYS, f"{MINE} (mine) 1;\n dmarc=pass (p=none)"),
     marked("the field is in capitals", ALWAYS, PASS.upper()),
-    marked("a sender forged a failure below", ALWAYS, PASS, FAIL),
+    marked("SPF fails in the field below", ALWAYS, PASS, f"{MINE}; spf=fail smtp.mailfrom=x.example"),
     marked("another server's pass below", ALWAYS, PASS, f"{ELSEWHERE}; spf=fail smtp.mailfrom=x.example"),
     marked("a spam filter writes above", ALWAYS, "spam.example; none", PASS),
     true("in English", ALWAYS, PASS),

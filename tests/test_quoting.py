@@ -221,6 +221,30 @@ def test_every_word_of_a_header_block_is_read_in_every_language(pack: Pack) -> N
             assert told.inside[0].headers == ((name, FROM),), word
 
 
+ON_ONE_LINE = "----- Forwarded Message ----- From: {} To: <a@shop.example> Cc: <b@shop.example> Sent: today Subject: y"
+
+
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [
+        (ON_ONE_LINE.format(FROM), True),
+        (ON_ONE_LINE.format(FROM).replace("Cc: <b@shop.example> ", ""), True),
+        (ON_ONE_LINE.format(FROM).replace(" To:", "To:").replace(" Sent", "Sent").replace(" Subject", "Subject"), True),
+        (ON_ONE_LINE.format(f"{FROM} Cc: <c@evil.example>").replace("Cc: <b@shop.example> ", ""), False),
+        (ON_ONE_LINE.format(f"{FROM} Cc: <c@evil.example>"), False),
+        (ON_ONE_LINE.format(f"{FROM} Reply-To: <c@evil.example>"), False),
+        (ON_ONE_LINE.format(f"{FROM} Sent: <c@evil.example>").replace(" Sent: today", ""), False),
+        (ON_ONE_LINE.format(f"{FROM} To: <c@evil.example>"), False),
+        (ON_ONE_LINE.format(FROM).replace("Sent: today ", ""), False),
+    ],
+)
+def test_a_block_on_one_line_tells_a_sender_only_in_the_order_that_yahoo_writes(line: str, known: bool) -> None:
+    """A display name may hold a label."""
+    (inner,) = plain(f"{line}\n\nBody.").inside
+    assert inner.header("from") == ((FROM,) if known else ())
+    assert inner.paragraphs[-1].endswith("Body.")
+
+
 def test_a_label_with_a_letter_that_only_looks_the_same_is_none() -> None:
     """A dotless i is found as an i where case does not matter, and is another letter all the same."""
     told = plain(f"----- Forwarded Message ----- From: {FROM} Recıpıent: x Subject: y\n\nBody.")

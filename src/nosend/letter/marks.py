@@ -21,6 +21,7 @@ _FIELD_LINE = re.compile(r"\*?([^\s\d:：*][^\d:：*]{0,24})\*?\s?[:：]\*?\s*(.
 _ADDRESS = re.compile(r"[<\[(](?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}[>\])]")
 _YEAR, _TIME = re.compile(r"(?<!\d)[12]\d{3}(?!\d)"), re.compile(r"(?<!\d)\d{1,2}[:.：]\d{2}(?!\d)")
 _ON_ONE_LINE = re.compile(r"([-_=]{3,}[^-_=]{3,60}[-_=]{3,})\s*(\S.*)", re.DOTALL)
+_YAHOOS_ORDER = re.compile(r"from to (?:cc )?date(?: subject)?")  # often glued to the zone: "CETSubject:"
 _MOST = 12  # lines of a block that are looked at
 COLON = (":", "：")
 
@@ -58,7 +59,8 @@ class Marks:
     def parted(self, line: Line) -> list[Line]:
         """Part a line on which the whole block stands behind the line above a forward, as Yahoo writes it.
 
-        A label that stands there twice may be part of somebody's name: then nobody is known to have written it.
+        With labels in another order than Yahoo's some may be part of somebody's name: then nobody is known to have
+        written it.
         """
         found = _ON_ONE_LINE.fullmatch(line.text) if line.text[:3] in {"---", "___", "==="} else None
         if not found or mark_words(found[1]) not in self.lines:
@@ -67,7 +69,7 @@ class Marks:
         labels, values = pieces[::2], pieces[1::2]
         names = [self._name(label) for label in labels]
         above = replace(line, text=found[1])
-        if before.strip() or len(set(names)) < len(names):
+        if before.strip() or not _YAHOOS_ORDER.fullmatch(" ".join(names)):
             return [above]
         texts = (f"{label.strip()} {value.strip()}" for label, value in zip(labels, values, strict=True))
         return [above, *(replace(line, text=text, opens=False, links=()) for text in texts)]

@@ -1,8 +1,8 @@
 """Does a letter come from the domain in its From? What mail servers and signatures say about that.
 
-Only the topmost Authentication-Results of the server that the user named is believed: below it anybody may have
-written one of his own (RFC 8601, 5). Where that server wrote none, DKIM signatures that nosend verified itself speak.
-A pass counts only where it can be read in just one way; a failure counts wherever it stands.
+A pass is believed only of the topmost Authentication-Results of the server that the user named: below it anybody may
+have written one of his own (RFC 8601, 5). Where that server wrote none, DKIM signatures that nosend verified itself
+speak. A pass counts only where it can be read in just one way; a failure counts wherever it stands.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ RESULTS = "Authentication-Results"
 
 _INSTANCE = re.compile(r"\s*i\s*=\s*(\d{1,2})\s*")  # of an ARC set (RFC 8617, 4.2.1)
 _MOST_SETS = 50
+_MOST_FIELDS = 20  # of one server that are read
 
 # A failure however it is written: hardfail is the word before RFC 7001, some put results into quotes
 _COMMENT = r"(?:\([^()]{0,200}\)\s*)?"
@@ -44,7 +45,7 @@ def authenticity(letter: Letter, trust: Trust, signed_by: tuple[str, ...] = ()) 
     """
     domain = sender.address(letter).rpartition("@")[2]
     trusted = _trusted(letter, trust)
-    if trusted is not None:
+    if trusted:
         return _told(trusted, letter, trust, domain)
     if any(_aligned(signer, domain) for signer in signed_by):
         return Authenticity.PASS
@@ -56,25 +57,32 @@ def authenticity(letter: Letter, trust: Trust, signed_by: tuple[str, ...] = ()) 
 
 def has_results(letter: Letter, trust: Trust) -> bool:
     """Tell whether the server that the user trusts wrote down what it found."""
-    return _trusted(letter, trust) is not None
+    return bool(_trusted(letter, trust))
 
 
-def _trusted(letter: Letter, trust: Trust) -> str | None:
-    """Give the topmost field of the server that the user named: whatever stands in it, none below it counts."""
+def _trusted(letter: Letter, trust: Trust) -> list[str]:
+    """Give the fields of the server that the user named, the topmost first."""
     if not trust.authserv_id:
-        return None
-    return next((value for value in letter.header(RESULTS) if server(value) == trust.authserv_id), None)
+        return []
+    return [value for value in letter.header(RESULTS) if server(value) == trust.authserv_id]
 
 
-def _told(value: str, letter: Letter, trust: Trust, domain: str) -> Authenticity:
-    """Weigh the field of the trusted server."""
-    field = results.read(value, has_id=trust.authserv_id != NO_ID)
-    if any(map(_SWALLOWED.search, field.aside)):
+def _told(values: list[str], letter: Letter, trust: Trust, domain: str) -> Authenticity:
+    """Weigh the fields of the trusted server: all of the topmost, of the others the failures.
+
+    A server whose programs each write a field of their own says there what a pass above does not.
+    """
+    fields = [results.read(value, has_id=trust.authserv_id != NO_ID) for value in values[:_MOST_FIELDS]]
+    if any(_SWALLOWED.search(text) for field in fields for text in field.aside):
         return Authenticity.FAIL
-    if field.results is None:
-        return Authenticity.FAIL if _FAILURE.search(value) else Authenticity.UNKNOWN
-    told = _weighed(field.results, domain)
-    vouched = told is not Authenticity.PASS and _arc_vouches(letter, trust, field.results, domain)
+    if any(field.results is None and _FAILURE.search(value) for field, value in zip(fields, values, strict=False)):
+        return Authenticity.FAIL
+    top, *below = fields
+    if top.results is None:
+        return Authenticity.UNKNOWN
+    failures = (one for field in below for one in field.results or () if one.result == "fail")
+    told = _weighed((*top.results, *failures), domain)
+    vouched = told is not Authenticity.PASS and _arc_vouches(letter, trust, top.results, domain)
     return Authenticity.PASS if vouched else told
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nosend.model import Authenticity, Kind, Letter, Sender, Trust
     from nosend.verdict.rules import Rules
 
-JUDGES_VERSION = 2  # of the judges and doubts; a pack has its own. Suspects are judged again when it changes
+JUDGES_VERSION = 3  # of the judges and doubts; a pack has its own. Suspects are judged again when it changes
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nosend.model import Authenticity, How, Kind, Policy, Sender
-from nosend.verdict import addressee
+from nosend.verdict import addressee, sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,16 @@ def doubted_inside(_: Case, inside: Inside) -> str:
     return "" if believed else "the letter inside is not whole, or not from Amazon"
 
 
+def of_somebody_else(case: Case, _: Inside) -> str:
+    """Ask that all that is forwarded in the text comes from Amazon or from forwarders whom the user trusts.
+
+    A mail program sends attachments along with what is forwarded: whatever else the mail brings may be a stranger's.
+    """
+    inline = (letter for letter in case.letter.inside if letter.how is not How.ATTACHED)
+    strange = any(sender.who(sender.address(letter), case.trust) is Sender.OTHER for letter in inline)
+    return "the mail passes on somebody else's mail as well" if strange else ""
+
+
 def several_inline(_: Case, inside: Inside) -> str:
     """Ask for one order; only attached letters are told apart well enough to bring several."""
     orders = {order for _, verdict in inside for order in verdict.orders}
@@ -103,6 +113,7 @@ DOUBTS_INSIDE: tuple[Callable[[Case, Inside], str], ...] = (
     untrusted_forwarder,
     forged_forward,
     doubted_inside,
+    of_somebody_else,
     several_inline,
     not_whole_outside,
     unknown_account_inside,
