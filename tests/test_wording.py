@@ -60,6 +60,7 @@ NAMES = """
     Anna|Anna B.|T. Rossi|J. R. R. Tolkien|Sig. Rossi|Dr. Who|Mrs. Ann O'Neil|Prof. X|Mary-Ann O.|Sammy Davis Jr.
     |É. Dupont|山田 太郎|(nobody)|“Bob”|a buyer|Anna, of Rome|von Berg|St. John|Company Inc.|No. 5 Shop|X|DE LA CRUZ
     |anna|李雷|J.R. Smith|J.-P. Dupont|MR. JOHN SMITH|Ł. Nowak|S.p.A. Milano|A.B.C. Trading|dott. Rossi|Ph.D. Brown
+    |5. Hansen
 """
 
 

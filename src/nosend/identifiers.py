@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from nosend.errors import UnknownKeyError
@@ -67,7 +67,7 @@ _PLAIN = {
 _NOT_PLAIN = re.compile(f"[{''.join(_PLAIN)}]")  # a tenth of the time of str.translate where there are few
 
 
-# Normalising takes the square of a run of combining marks: a piece at a time, parted at spaces where there are any.
+# parted at spaces where there are any
 _PIECES = re.compile(r".{1,1000}(?:\s|\Z)|.{1,1000}", re.DOTALL)
 
 
@@ -92,7 +92,12 @@ def plain(text: str) -> str:
     if text.isascii():
         return text
     text = _NOT_PLAIN.sub(lambda found: _PLAIN[found[0]], visible(text))
-    return "".join(unicodedata.normalize("NFKC", piece) for piece in _PIECES.findall(text))
+    return unicode_form("NFKC", text)
+
+
+def unicode_form(form: Literal["NFD", "NFKC"], text: str) -> str:
+    """Normalise a text, a piece at a time: it takes the square of a run of combining marks."""
+    return "".join(unicodedata.normalize(form, piece) for piece in _PIECES.findall(text))
 
 
 def one_line(text: str) -> str:

@@ -8,11 +8,10 @@ normalised text, by plain substring search: no pattern, no backtracking.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nosend.identifiers import plain, replace_order_ids
+from nosend.identifiers import plain, replace_order_ids, unicode_form
 from nosend.letter.lines import CJK
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def normal(text: str) -> str:
     """Write a text so that two spellings of one sentence are equal: case, accents, punctuation, spaces, quotes."""
     text = plain(text).casefold()
     if not text.isascii():
-        text = _ACCENT.sub("", unicodedata.normalize("NFD", text))
+        text = _ACCENT.sub("", unicode_form("NFD", text))
     text = _SPACE.sub(" ", _NOISE.sub(" ", text)).strip()
     return text if text.isascii() else _BESIDE_CJK.sub("", text)
 
@@ -126,7 +125,10 @@ def _stands_in(pieces: tuple[str, ...], text: str) -> bool:
 
 
 def sentences(paragraph: str) -> Iterator[str]:
-    """Cut a paragraph into sentences. The dot of an initial or a title in a name ("T.", "Sig.", "S.p.A.") ends none."""
+    """Cut a paragraph into sentences.
+
+    The dot of an initial or a title in a name ("T.", "Sig.", "S.p.A.") ends none, nor that of a day ("10. November").
+    """
     start = 0
     for end in _END.finditer(paragraph):
         if end[0].startswith(".") and _goes_on(paragraph, start, end):
@@ -141,6 +143,7 @@ def _goes_on(paragraph: str, start: int, dot: re.Match[str]) -> bool:
     if paragraph[dot.end() : dot.end() + 1].islower():
         return True
     words = paragraph[max(start, dot.start() - 20) : dot.start()].split()
-    word = words[-1].lstrip("([\"'“‘«") if words else ""
+    word = words[-1].lstrip("([\"'“‘«、（「") if words else ""
+    is_day = word.isdecimal() and len(word) <= 2 and dot[0].rstrip() == "."
     is_short_name = word[:1].isupper() and len(word) <= 3
-    return is_short_name or "." in word or "-" in word[:3] or word.lower() in _TITLES
+    return is_day or is_short_name or "." in word or "-" in word[:3] or word.lower() in _TITLES
