@@ -201,6 +201,7 @@ def test_the_keys_make_the_accounts(tmp_path: Path) -> None:
         (r'accounts = { "us@shop.example\u0007" = "a" }', "holds a character that cannot be printed"),
         ('accounts = { "us@shop.example" = "a", "US@shop.example" = "b" }', "names 'us@shop.example' twice"),
         ('plus_accounts = "yes"', "plus_accounts = 'yes' must be true or false"),
+        ('unknown_account = "suspect"', 'unknown_account = "suspect" without accounts and plus_accounts lists nothing'),
         ('unknown_account = "skip"', "unknown_account = 'skip' must be one of own, suspect"),
     ],
 )

@@ -166,6 +166,11 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
         problems.append(f"{told}: give exactly one of {', '.join(SECRETS)}")
     if box.get("password") and path.stat().st_mode & 0o077:
         problems.append(f"password stands in a file that others can read: chmod 600 {path}, or use password_env")
+    if box.get("unknown_account") == "suspect" and not box.get("accounts", True) and not box.get("plus_accounts", True):
+        problems.append(
+            'unknown_account = "suspect" without accounts and plus_accounts lists nothing: name the accounts, or leave '
+            "it out"
+        )
     return problems
 
 
