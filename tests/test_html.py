@@ -16,6 +16,23 @@ def seen(markup: str) -> tuple[str, ...]:
     return paragraphs(lines(markup))
 
 
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("written", ["<a {}>x</a>", '<a b=">" {}>x</a>', '<a b=\'"<a>\' c=">" {}>x</a>'])
+@pytest.mark.parametrize("value", ["", '=">"', "='>'", ' = ">"', "=<"])
+def test_an_element_may_have_any_number_of_attributes(written: str, value: str) -> None:
+    markup = written.format(" ".join(f"a{n:x}{value}" for n in range(60_000)))
+    assert seen(markup)[-1].endswith("x")
+
+
+@pytest.mark.parametrize(
+    "markup",
+    ["wo<a>r</a>d", "w<a href=x>ord</a>", "wo<b>r<i>d</i></b>", "a<div>word</div>", "wo<area>rd", "<p>s<br>word<p>b"],
+)
+def test_whether_a_document_matters_is_asked_of_its_words_as_they_are_read(markup: str) -> None:
+    assert lines(markup, lambda text: "word" in text.split()) == lines(markup) != []
+    assert lines(markup, lambda text: "sword" in text.split()) == []
+
+
 @pytest.mark.parametrize(
     ("markup", "told"),
     [

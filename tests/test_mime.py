@@ -173,15 +173,20 @@ def nested(levels: int) -> bytes:
     return multipart(part, boundary="b1")
 
 
-def attached(levels: int) -> bytes:
+def attached(levels: int, text: str = "text") -> bytes:
     """Write a mail within so many mails."""
-    return mail(
-        "Content-Type: message/rfc822\n\n" * (levels - 1) + "Subject: deep\n\ntext", Content_Type="message/rfc822"
-    )
+    return mail(ATTACHED * (levels - 1) + "Subject: deep\n\n" + text, Content_Type="message/rfc822")
+
+
+def overlapping(levels: int, lines: int) -> bytes:
+    """Write multiparts within multiparts, and lines that begin with the boundary of each and are none of them."""
+    parts = "".join(f"Content-Type: multipart/mixed; boundary={'a' * n}\n\n--{'a' * n}\n" for n in range(1, levels))
+    return parts.encode() + f"--{'a' * levels}x\n".encode() * lines
 
 
 SMALL = mime.Limits(size=2_000, parts=5, depth=4, letters=3)
 SHORT = mime.Limits(text=100, tags=3)
+QUOTED_CUT = "quoted-printable after the first 2097152 bytes of a part"
 TEXT_CUT = f"text after the first {LIMITS.text} characters"
 
 
@@ -191,11 +196,11 @@ TEXT_CUT = f"text after the first {LIMITS.text} characters"
         (mail("x" * 2_000)[:2_000], mail("x" * 2_000)[:2_001], "bytes after the first 2000"),
         (multipart(*["\nx"] * 5), multipart(*["\nx"] * 6), "parts after the first 5"),
         (nested(4), nested(5), "parts nested deeper than 4"),
-        (attached(3), attached(4), "letters after the first 3, or nested too deeply"),
+        (attached(3), attached(4), "letters after the first 3, nested too deeply, or too large"),
         (
             multipart(*[ATTACHED + "A: b"] * 3),
             multipart(*[ATTACHED + "A: b"] * 4),
-            "letters after the first 3, or nested too deeply",
+            "letters after the first 3, nested too deeply, or too large",
         ),
     ],
     ids=["bytes", "parts", "depth", "nested letters", "letters"],
@@ -243,15 +248,23 @@ HEADER_CUT = (
     ("raw", "cuts"),
     [
         (nested(3_000), ("parts nested deeper than 20",)),
-        (attached(3_000), ("letters after the first 50, or nested too deeply",)),
+        (attached(3_000), ("letters after the first 50, nested too deeply, or too large",)),
         (multipart(*["\nx"] * 100_000), ("parts after the first 100",)),
         (mail("--b\n" * 400_000, Content_Type="multipart/mixed; boundary=b"), ("parts after the first 100",)),
         (multipart("A" * 1_900_000), (TEXT_CUT,)),
         (mail("\r" * 1_900_000), (TEXT_CUT,)),
-        (b"\n" * 2_000_000, (TEXT_CUT, "lines after the first 50000")),
-        (b"A: b\n" * 400_000, HEADER_CUT),
-        (b"A: " + b"b" * 2_000_000, HEADER_CUT),
-        (b"A: b\n" + b" c\n" * 500_000, HEADER_CUT),
+        (b"\n" * 2_000_000, (TEXT_CUT, "lines after the first 20000")),
+        (b"A: b\n" * 400_000, (*HEADER_CUT, TEXT_CUT, "lines after the first 20000")),
+        (b"A: " + b"b" * 2_000_000, (*HEADER_CUT, TEXT_CUT)),
+        (b"A: b\n" + b" c\n" * 500_000, (*HEADER_CUT, TEXT_CUT, "lines after the first 20000")),
+        (
+            overlapping(20, 150_000),
+            ("parts after 10000 lines that are almost a boundary", TEXT_CUT, "lines after the first 20000"),
+        ),
+        (overlapping(20, 500), ()),
+        (attached(12, "x" * 2_000_000), ("letters after the first 50, nested too deeply, or too large",)),
+        (mail("=  \n" * 1_000_000, Content_Transfer_Encoding="quoted-printable"), (QUOTED_CUT,)),
+        (mail("A=" * 1_000_000, Content_Transfer_Encoding="base64"), (TEXT_CUT,)),
         (mail("x", Content_Type="text/plain" + '; a="b' * 3_000), ()),
         (mail("x", Content_Type="text/plain" + "; " * 9_000), ()),
         (mail("=" * 1_900_000, Content_Transfer_Encoding="quoted-printable"), (TEXT_CUT,)),

@@ -223,7 +223,32 @@ def test_a_trusted_forwarders_notice_is_an_opt_out_and_anothers_is_not(form: str
         assert recognize(FORWARDS[form], others) == notice(kind=Kind.SUSPECT, why=why, sender=Sender.OTHER, **known)
 
 
+STRANGERS = forwarded("Hello.", sender="x@elsewhere.example")
+SOMEBODY_ELSES = "the mail passes on somebody else's mail as well"
 FORWARD_DOUBTS = {
+    "attached to what is a stranger's": (multipart("\n" + STRANGERS, ATTACHED, From=STRANGER), SOMEBODY_ELSES),
+    "beside what is a stranger's": (multipart("\n" + STRANGERS, "\n" + forwarded(), From=STRANGER), SOMEBODY_ELSES),
+    "attached to what is quoted": (
+        multipart("\nLook.\n\nOn Monday, X wrote:\n> Hello.", ATTACHED, From=STRANGER),
+        SOMEBODY_ELSES,
+    ),
+    "attached to what an attached letter passes on": (
+        multipart(
+            "\nLook.",
+            "Content-Type: message/rfc822\n\n"
+            + multipart("\n" + STRANGERS, ATTACHED, boundary="i", From=STRANGER).decode(),
+            From=STRANGER,
+        ),
+        SOMEBODY_ELSES,
+    ),
+    "attached to what is a stranger's in words that no pack knows": (
+        multipart(
+            f"\nFrá: X <x@elsewhere.example>\nSent: 2 Feb\nTil: Y <{STRANGER}>\nEfni: hello\n\nHi.",
+            ATTACHED,
+            From=STRANGER,
+        ),
+        SOMEBODY_ELSES,
+    ),
     "its own authentication failed": (
         mail(forwarded(), From=STRANGER, Authentication_Results="mx; spf=fail"),
         "authentication failed",
@@ -308,6 +333,22 @@ def test_where_one_part_of_a_strangers_letter_matters_all_of_it_is_read() -> Non
     raw = multipart("\n" + SENTENCE, f"\nInvoice for {OTHER_ORDER}.", From=STRANGER)
     told = recognize(raw)
     assert (told, told.orders) == (judge(read(raw)), (ORDER, OTHER_ORDER))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("@", "@\u200b"),
+        ("@amazon", "<a>@</a>amazon"),
+        ("unable", "un<a href='https://amazon.com'>able</a>"),
+        ("4567890", "45\u00ad678<a>90</a>"),
+        ("deliver", "deli\u200bver"),
+    ],
+)
+def test_a_look_alikes_letter_is_read_however_its_words_are_written(written: tuple[str, str]) -> None:
+    text = f"<p>{AMAZON}: {SENTENCE}</p>".replace(*written)
+    told = recognize(mail(text, Content_Type="text/html; charset=utf-8", From=f'"{AMAZON}" <x@evil.example>'))
+    assert (told.kind, told.orders) == (Kind.SUSPECT, (ORDER,))
 
 
 # What is worth reading.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _META = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 _HTML = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 _BYTES_OF_A_CHARACTER = 2  # of text that matters; more are cut, and told
-_LETTER_TYPES = frozenset({"message/rfc822", "message/global"})
 
 
 def _at_all(_: Letter) -> None:
@@ -80,25 +79,25 @@ class _Reading:
     budget: mime.Budget
 
     def letter(self, section: mime.Section, how: How, depth: int = 0) -> Letter:
-        fields, body, damaged = section
         budget, limits = self.budget, self.budget.limits
-        if header.is_cut(fields):
+        if header.is_cut(section.fields):
             budget.cut(f"header fields after the first {header.MOST}, or {header.LONGEST} characters of one")
-        if damaged:
+        if section.damaged:
             budget.cut("a header section that could be read in two ways")
-        heading = _heading(fields)
-        parts = list(mime.leaves(fields, body, budget, depth))
+        heading = _heading(section.fields)
+        parts = list(mime.leaves(section, budget, depth))
         reads_text = self._matters(heading, parts)
         paragraphs: list[str] = []
         links: list[str] = []
         inside: list[Letter] = []
         for part in parts:
-            if part.media in _LETTER_TYPES or part.filename.endswith(".eml"):
-                if budget.letters >= limits.letters or depth >= limits.depth:
-                    budget.cut(f"letters after the first {limits.letters}, or nested too deeply")
-                    continue
+            if part.is_letter:
                 budget.letters += 1
-                inside.append(self.letter(mime.split(part.body()), How.ATTACHED, depth + 1))
+                budget.attached += len(part.encoded)
+                if budget.letters > limits.letters or budget.attached > limits.attached or depth >= limits.depth:
+                    budget.cut(f"letters after the first {limits.letters}, nested too deeply, or too large")
+                    continue
+                inside.append(self.letter(mime.split(part.body(budget)), How.ATTACHED, depth + 1))
             elif reads_text and self._is_text(part):
                 text = layers.letter(self._lines(part), self.marks)
                 paragraphs += text.paragraphs
@@ -118,17 +117,19 @@ class _Reading:
         return (part.media == "text/plain" or "html" in part.media) and not (part.attachment and self.budget.parts)
 
     def _matters(self, heading: Letter, parts: list[mime.Part]) -> bool:
-        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget."""
+        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget.
+
+        Beside an attached letter it does: it tells whose that is.
+        """
         matters = self.glance(heading)
-        if not matters:
+        if not matters or any(part.is_letter for part in parts):
             return True
         look = replace(self, budget=mime.Budget(self.budget.limits, parts=self.budget.parts))
         return any(self._is_text(part) and look._lines(part, matters) for part in parts)  # noqa: SLF001 - itself
 
     def _lines(self, part: mime.Part, matters: Callable[[str], bool] | None = None) -> list[lines.Line]:
-        body = part.body()
-        text = self._text(part, body)
-        if "html" in part.media or _HTML.match(body):
+        text, is_html = self._text(part)
+        if is_html:
             return html.lines(self._tags(text), matters)
         if matters and not part.flowed and not matters(text):  # flowed lines may break within words
             return []
@@ -141,8 +142,12 @@ class _Reading:
         budget.lines += count
         return lines.from_plain(text, flowed=part.flowed, delsp=part.delsp)
 
-    def _text(self, part: mime.Part, body: bytes) -> str:
-        """Decode the text of a part, as much of it as the budget allows; of its bytes no more than that needs."""
+    def _text(self, part: mime.Part) -> tuple[str, bool]:
+        """Decode the text of a part, as much of it as the budget allows; and tell whether it is HTML.
+
+        Of its bytes no more are decoded than that needs.
+        """
+        body = part.body(self.budget)
         declared = part.charset
         if not declared and (meta := _META.search(body[:4096])):
             declared = meta[1].decode("ascii", "replace")
@@ -154,7 +159,7 @@ class _Reading:
         if len(whole) < len(body) or len(text) > left:
             budget.cut(f"text after the first {budget.limits.text} characters")
         budget.text += len(text)
-        return text[:left]
+        return text[:left], "html" in part.media or _HTML.match(body) is not None
 
     def _tags(self, markup: str) -> str:
         """Leave as many tags as the budget allows."""

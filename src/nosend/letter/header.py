@@ -23,6 +23,7 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 LONGEST = 20_000  # characters of one field that are read; RFC 5322 allows 998 on a line
 MOST = 1_000  # fields of one section that are read
 
+_MOST_BLOCKS = 10_000  # of base64, each with its own padding, that are decoded
 _MOST_WORDS = 500  # encoded words of one field that are decoded
 
 Fields = tuple[tuple[str, str], ...]
@@ -127,7 +128,8 @@ def _q(text: str) -> bytes:
 
 def from_base64(data: bytes) -> bytes:
     """Decode base64 with foreign characters, missing padding, a torn end, several blocks (RFC 2045, 6.8)."""
-    return b"".join(_block(_NOT_BASE64.sub(b"", block)) for block in data.split(b"=") if block)
+    blocks = data.split(b"=", _MOST_BLOCKS)  # of those after them the padding is passed over
+    return b"".join(_block(_NOT_BASE64.sub(b"", block)) for block in blocks if block)
 
 
 def _block(digits: bytes) -> bytes:

@@ -10,6 +10,7 @@ says nothing before bs4 sees it.
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from bs4 import BeautifulSoup
@@ -39,6 +40,8 @@ _PARTING = _BLOCKS | {"blockquote", "pre"}
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _END = re.compile(r"</(?:html|body)(?![a-z0-9])", re.IGNORECASE)  # libxml2 makes no tree of what stands below it
+_LONG_TAG = 10_000  # characters
+_GREATER = re.compile(r"""=\s*(?:"[^">]*>|'[^'>]*>)""")
 _NOTHING = re.compile(r">?(?:\s|</(?:html|body)>)*+", re.IGNORECASE)
 
 
@@ -50,7 +53,7 @@ def lines(markup: str, matters: Callable[[str], bool] | None = None) -> list[Lin
     data = markup.replace("\0", "").encode("utf-8", "ignore")  # libxml2 stops at NUL and surrogates
     markup = data.decode()
     end = _END.search(markup)
-    if end and not _NOTHING.fullmatch(markup, end.end()):
+    if (end and not _NOTHING.fullmatch(markup, end.end())) or _may_have_many_attributes(markup):
         return _read(markup)
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     try:
@@ -62,9 +65,17 @@ def lines(markup: str, matters: Callable[[str], bool] | None = None) -> list[Lin
     if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
         return _read(markup)  # nested too deeply for a tree; bs4 is handed the elements one by one
     _reduce(tree)
-    if matters and not matters(" ".join((*tree.itertext(), *tree.xpath("//@href")))):
+    if matters and not matters(_told(tree)):
         return []
     return _read(etree.tostring(tree, encoding="unicode", method="html"))
+
+
+def _may_have_many_attributes(markup: str) -> bool:
+    """Tell whether an element may have thousands: the tree takes the square of them, bs4's reading does not.
+
+    A ">" in the value of an attribute ends no element.
+    """
+    return max(map(len, markup.split(">"))) > _LONG_TAG or _GREATER.search(markup) is not None
 
 
 def _reduce(tree: etree._Element) -> None:
@@ -91,6 +102,15 @@ def _reduce(tree: etree._Element) -> None:
         elif name not in _KEPT or name == "a":
             element.tag = "inline"
     etree.strip_tags(tree, "inline", "wrapper")
+
+
+def _told(tree: etree._Element) -> str:
+    """Give the words of a reduced document, which a link does not part, and its links."""
+    links = tree.xpath("//@href")
+    if links:
+        tree = deepcopy(tree)
+        etree.strip_tags(tree, "a")
+    return " ".join((*tree.itertext(), *links))
 
 
 def _is_a_block_alone(element: etree._Element) -> bool:

@@ -10,6 +10,7 @@ import re
 from binascii import Error as BinasciiError
 from binascii import a2b_qp, a2b_uu
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from nosend.letter import header
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\A\r?\n")
-_PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(\r?\n)")  # RFC 2045, 6.7 (3)
+_PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")  # RFC 2045, 6.7 (3)
 _HEADER_CAP = 256 * 1024
 _PADDING = 100  # spaces that may follow a boundary (RFC 2046, 5.1.1: "transport padding")
+_LETTER_TYPES = frozenset({"message/rfc822", "message/global"})
+_MOST_QUOTED = 2 * 1024 * 1024  # bytes of a part; nothing else is so dear to decode
 _UU_BYTES = 512 * 1024  # of a uuencoded part; no program that writes a notice uses it
 
 
@@ -32,10 +35,12 @@ class Limits:
     size: int = 10 * 1024 * 1024  # bytes of the mail
     parts: int = 100
     depth: int = 20  # multiparts within multiparts
-    letters: int = 50  # letters inside the letter, all levels together
+    letters: int = 50  # letters attached to the letter, all levels together,
+    attached: int = 20 * 1024 * 1024  # and bytes of them; those of a letter in a letter count twice
     text: int = 512 * 1024  # characters of text, plain and HTML, all parts together
     tags: int = 20_000  # tags of HTML, all parts together: closing tags that match nothing cost the square
-    lines: int = 50_000  # lines of plain text, all parts together
+    lines: int = 20_000  # lines of plain text, all parts together
+    almost: int = 10_000  # lines that begin as a boundary does and are none, all parts together
 
 
 LIMITS = Limits()
@@ -48,9 +53,11 @@ class Budget:
     limits: Limits
     parts: int = 0
     letters: int = 0
+    attached: int = 0
     text: int = 0
     tags: int = 0
     lines: int = 0
+    almost: int = 0
     cuts: list[str] = field(default_factory=list)
 
     def cut(self, what: str) -> None:
@@ -72,8 +79,16 @@ class Part:
     encoding: str
     encoded: bytes
 
-    def body(self) -> bytes:
+    @property
+    def is_letter(self) -> bool:
+        """Tell whether it is an attached mail."""
+        return self.media in _LETTER_TYPES or self.filename.endswith(".eml")
+
+    def body(self, budget: Budget) -> bytes:
         """Decode the bytes; what is not read need not be decoded."""
+        if self.encoding == "quoted-printable" and len(self.encoded) > _MOST_QUOTED:
+            budget.cut(f"quoted-printable after the first {_MOST_QUOTED} bytes of a part")
+            return _transfer_decoded(self.encoded[:_MOST_QUOTED], self.encoding)
         return _transfer_decoded(self.encoded, self.encoding)
 
 
@@ -93,7 +108,7 @@ def split(raw: bytes) -> Section:
     if b"\n" not in raw:  # line ends of old Macintoshes
         raw = raw.replace(b"\r", b"\n")
     blank = _BLANK_LINE.search(raw)
-    end, start = blank.span() if blank else (_end_of_fields(raw),) * 2
+    end, start = blank.span() if blank else (_end_of_fields(raw[: _HEADER_CAP + 1]),) * 2
     section = raw[: min(end, _HEADER_CAP)]
     fields = header.fields(section)
     return Section(fields, raw[start:] if fields or not end else raw, end > _HEADER_CAP or header.is_damaged(section))
@@ -108,46 +123,54 @@ def _end_of_fields(raw: bytes) -> int:
     return end
 
 
-def leaves(fields: Fields, body: bytes, budget: Budget, depth: int = 0, default: str = "text/plain") -> Iterator[Part]:
+def leaves(section: Section, budget: Budget, depth: int = 0) -> Iterator[Part]:
     """Walk the leaf parts in order. What the budget does not allow is left out and told in `budget.cuts`."""
-    kind, parameters = _content_type(fields, default)
-    boundary = parameters.get("boundary", "").rstrip()
-    if not kind.startswith("multipart/") or not boundary:
-        yield _leaf(fields, body, "text/plain" if kind.startswith("multipart/") else kind, parameters)
-        return
-    if depth >= budget.limits.depth:
-        budget.cut(f"parts nested deeper than {budget.limits.depth}")
-        return
-    inner_default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
-    for piece in _pieces(body, boundary):
-        if budget.parts >= budget.limits.parts:
+    waiting = [(section, depth, "text/plain")]
+    while waiting:
+        part, depth, default = waiting.pop()
+        kind, parameters = _content_type(part.fields, default)
+        boundary = parameters.get("boundary", "").rstrip()
+        if not kind.startswith("multipart/") or not boundary:
+            yield _leaf(part, "text/plain" if kind.startswith("multipart/") else kind, parameters)
+            continue
+        if depth >= budget.limits.depth:
+            budget.cut(f"parts nested deeper than {budget.limits.depth}")
+            continue
+        allowed = budget.limits.parts - budget.parts
+        pieces = list(islice(_pieces(part.body, boundary, budget), allowed + 1))
+        if len(pieces) > allowed:
             budget.cut(f"parts after the first {budget.limits.parts}")
-            return
-        budget.parts += 1
-        inner = split(piece)
-        yield from leaves(inner.fields, inner.body, budget, depth + 1, inner_default)
+        budget.parts += min(len(pieces), allowed)
+        inner_default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+        waiting += [(split(piece), depth + 1, inner_default) for piece in reversed(pieces[:allowed])]
 
 
-def _pieces(body: bytes, boundary: str) -> Iterator[bytes]:
+def _pieces(body: bytes, boundary: str, budget: Budget) -> Iterator[bytes]:
     """Cut a multipart body along its boundary; a missing last boundary ends with the body (RFC 2046, 5.1.1)."""
     dashed = b"--" + boundary.encode("utf-8", "surrogateescape")
     start = None
-    at = body.find(dashed)
-    while at >= 0:
+    at = 0 if body.startswith(dashed) else body.find(b"\n" + dashed) + 1
+    while at or (start is None and body.startswith(dashed)):
         end = body.find(b"\n", at)
         end = len(body) if end < 0 else end
         rest = body[at + len(dashed) : min(end, at + len(dashed) + _PADDING)].rstrip(b" \t\r")
-        if (at == 0 or body[at - 1 : at] == b"\n") and rest in {b"", b"--"}:
+        if rest in {b"", b"--"}:
             if start is not None:
                 yield body[start:at].removesuffix(b"\n").removesuffix(b"\r")
             if rest:
                 return
             start = end + 1
-        at = body.find(dashed, end)
+        else:
+            budget.almost += 1
+            if budget.almost > budget.limits.almost:
+                budget.cut(f"parts after {budget.limits.almost} lines that are almost a boundary")
+                break
+        at = body.find(b"\n" + dashed, end) + 1
     yield body if start is None else body[start:]
 
 
-def _leaf(fields: Fields, body: bytes, kind: str, parameters: dict[str, str]) -> Part:
+def _leaf(section: Section, kind: str, parameters: dict[str, str]) -> Part:
+    fields = section.fields
     disposition, more = _value(fields, "content-disposition")
     return Part(
         media=kind,
@@ -157,7 +180,7 @@ def _leaf(fields: Fields, body: bytes, kind: str, parameters: dict[str, str]) ->
         attachment=disposition.lower() == "attachment",
         filename=header.decode((more.get("filename", "") or parameters.get("name", ""))[:1_000]).lower(),
         encoding=_value(fields, "content-transfer-encoding")[0].lower().strip(" .\"'"),
-        encoded=body,
+        encoded=section.body,
     )
 
 
@@ -191,7 +214,7 @@ def _transfer_decoded(body: bytes, encoding: str) -> bytes:
     if encoding == "base64":
         return header.from_base64(body)
     if encoding == "quoted-printable":
-        return a2b_qp(_PADDED_SOFT_BREAK.sub(rb"=\1", body))
+        return a2b_qp(_PADDED_SOFT_BREAK.sub(b"=", body))
     if encoding in {"x-uuencode", "uuencode", "x-uue"}:
         return b"".join(_uu_lines(body))
     return body  # 7bit, 8bit, binary, and what nobody knows

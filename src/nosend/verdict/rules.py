@@ -68,6 +68,7 @@ class Rules:
         Its words and links may hold words of a notice, and an order id or an address of Amazon's. A buyer's alias and
         the marker in a link matter by themselves.
         """
+        text = identifiers.visible(text)
         lower = text.lower()
         if OPTED_OUT in text or _ALIAS_DOMAIN in lower:
             return True
