@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -435,6 +437,32 @@ def test_doctor_says_so_when_there_is_nothing_to_go_by(nosend: Shell, dovecot: D
     dovecot.fill("empty", [])
     nosend.configure("empty", dovecot.port)
     assert doctor(nosend) == healthy(nosend, ("ok", "shop: none of the newest mails has Authentication-Results on top"))
+
+
+WITHOUT_DKIM = "import sys; sys.modules['dkim'] = None; from nosend import cli; sys.exit(cli.main())"
+
+
+@pytest.mark.parametrize(
+    ("keys", "warned"),
+    [
+        ({"authenticity": "require"}, True),
+        ({"authenticity": "require", "trusted_authserv_id": MINE}, False),
+        ({}, False),
+    ],
+    ids=["require", "with a server", "prefer"],
+)
+def test_doctor_warns_when_a_proof_is_asked_for_and_none_can_come(
+    nosend: Shell, dovecot: Dovecot, keys: dict, warned: bool
+) -> None:
+    """Where the extra that verifies DKIM is not installed; with it nothing is wrong."""
+    dovecot.fill("proof", [notice(1, Authentication_Results=RESULTS)])
+    nosend.configure("proof", dovecot.port, **keys)
+    words = [sys.executable, "-c", WITHOUT_DKIM, "doctor"]
+    done = subprocess.run(words, cwd=nosend.folder, env=nosend.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    proof = 'warning shop: authenticity = "require", and nothing can prove it: every notice will be suspect. '
+    assert (proof in done.stdout) == warned
+    assert proof not in nosend("doctor").stdout
 
 
 @pytest.mark.parametrize(

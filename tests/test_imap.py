@@ -184,7 +184,8 @@ def test_bodies_of_strangers_are_never_fetched_but_amazons_are(dovecot: Dovecot)
 
 
 def test_a_mail_with_another_marker_is_judged_by_its_header_alone(nosend: Shell, dovecot: Dovecot) -> None:
-    other = notice(5).replace(b"Subject:", b"X-Space-Notification-Type: REFUND_ISSUED\nSubject:")
+    other = notice(5).replace(b"Subject: Your message to a buyer could not be delivered", b"Subject: A refund")
+    other = other.replace(b"Subject:", b"X-Space-Notification-Type: REFUND_ISSUED\r\nSubject:")
     dovecot.fill("other", [other])
     (mail,) = (mail for batch in batches(dovecot, "other") for mail in batch.mails)
     assert b"unable to deliver" not in mail.raw
@@ -203,7 +204,7 @@ def test_a_mail_over_the_cap_is_cut_and_suspect(nosend: Shell, dovecot: Dovecot)
     assert "1 suspect," in done.stderr
     ((verdict, why, size),) = nosend.rows("SELECT verdict, why, size FROM ledger")
     assert verdict == "suspect"
-    assert why.endswith("| but not read: bytes after the first 2097152")
+    assert f"| but not read: bytes after the first {LIMITS.size}, " in why
     assert size > LIMITS.size
     assert nosend.rows("SELECT length(raw) FROM kept") == [(LIMITS.size + 1,)]
 

@@ -220,10 +220,10 @@ def test_two_folders_and_two_mailboxes_keep_their_accounts(nosend: Shell, doveco
 
 
 def test_a_mailbox_in_trouble_does_not_hold_up_the_others(nosend: Shell, dovecot: Dovecot) -> None:
-    dovecot.fill("well", [notice(10)])
+    dovecot.fill("beside", [notice(10)])
     nosend.configure("ill", 1, account="ill")  # nobody listens on port 1
     first = (nosend.folder / "config.toml").read_text()
-    nosend.configure("well", dovecot.port, account="well")
+    nosend.configure("beside", dovecot.port, account="well")
     (nosend.folder / "config.toml").write_text(first + (nosend.folder / "config.toml").read_text())
     done = nosend("sync", code=75)
     assert "'ill'" in done.stderr
