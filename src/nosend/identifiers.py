@@ -102,7 +102,10 @@ def unicode_form(form: Literal["NFD", "NFKC"], text: str) -> str:
 
 def one_line(text: str) -> str:
     """Write a text on one line of printable characters, 500 at most: a hostile mail's may end up on a terminal."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text[:5_000]).split())[:500]
+    text = text[:5_000]
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())[:500]
 
 
 def may_hold_order(text: str) -> bool:

@@ -115,13 +115,26 @@ def _damaged_utf8(data: bytes) -> bool:
 
 def _windows_1252(data: bytes) -> str:
     """Decode windows-1252; the five bytes it leaves undefined stay C1 controls, as browsers read them."""
-    return data.decode("latin-1").translate(_OF_1252)
+    try:
+        return data.decode("cp1252")  # a tenth of the time of str.translate
+    except UnicodeDecodeError:
+        return data.decode("latin-1").translate(_OF_1252)
 
 
 # The characters of windows-1252 that Latin-1 lacks, by the C1 control that has their byte, and back. Translating takes
 # time linear in the text; an error handler for the five undefined bytes takes the square.
 _OF_1252 = {n: char for n in range(0x80, 0xA0) if (char := bytes([n]).decode("cp1252", "ignore"))}
 _TO_LATIN_1 = {ord(char): n for n, char in _OF_1252.items()}
+
+
+def _as_windows_1252(text: str) -> bytes:
+    """Undo `_windows_1252`. Raises UnicodeEncodeError for a text that does not come from there."""
+    try:
+        return text.encode("cp1252")
+    except UnicodeEncodeError as error:
+        if ord(text[error.start]) > 0x9F:
+            raise
+        return text.translate(_TO_LATIN_1).encode("latin-1")
 
 
 # What undoing it may bring to light: Latin letters, the signs of windows-1252, Japanese.
@@ -135,7 +148,7 @@ def _unmangle(text: str) -> str:
     lone accented letter makes an invalid sequence), and they are letters that somebody may have meant.
     """
     try:
-        data = text.translate(_TO_LATIN_1).encode("latin-1")
+        data = _as_windows_1252(text)
     except UnicodeEncodeError:
         return text
     undone = _strict(data, "utf-8")

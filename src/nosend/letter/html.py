@@ -38,7 +38,6 @@ _ATTRIBUTES = (
 _KEPT = frozenset({"a", "blockquote", "br", "div", "pre"})  # what is left of a document, all that lines depend on
 _PARTING = _BLOCKS | {"blockquote", "pre"}
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
-_SPACE = re.compile(r"[ \t\r\n\f]+")
 _END = re.compile(r"</(?:html|body)(?![a-z0-9])", re.IGNORECASE)  # libxml2 makes no tree of what stands below it
 _LONG_TAG = 10_000  # characters
 _GREATER = re.compile(r"""=\s*(?:"[^">]*>|'[^'>]*>)""")
@@ -75,7 +74,10 @@ def _may_have_many_attributes(markup: str) -> bool:
 
     A ">" in the value of an attribute ends no element.
     """
-    return max(map(len, markup.split(">"))) > _LONG_TAG or _GREATER.search(markup) is not None
+    if len(markup) < 2 * _LONG_TAG:
+        return False
+    tags = (text[text.find("<") :] for text in markup.split(">") if len(text) > _LONG_TAG and "<" in text)
+    return any(len(tag) > _LONG_TAG for tag in tags) or _GREATER.search(markup) is not None
 
 
 def _reduce(tree: etree._Element) -> None:
@@ -93,6 +95,8 @@ def _reduce(tree: etree._Element) -> None:
                     continue
                 if not is_verbatim:  # a line does not begin with spaces
                     element.text = None
+            if not is_verbatim and _says_nothing(element.tail):
+                element.tail = None
             if name != "div":
                 element.tag = "div"
         elif name in {"a", "area"} and (href := element.get("href")) is not None:
@@ -184,7 +188,7 @@ class _Writer:
         return self._lines
 
     def _text_so_far(self) -> str:
-        return _SPACE.sub(" ", visible("".join(self._text))).strip(" ")
+        return " ".join(visible("".join(self._text)).split())
 
     def _end_line(self, *, opens: bool) -> None:
         text = self._text_so_far()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from nosend.identifiers import visible
 
 _QUOTE = re.compile(r"(?:>[ ]?)+")
-_SPACE = re.compile(r"[ \t\r\n\f\v]+")
 CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"  # scripts that are written without spaces, as a character class
 _CJK = re.compile(f"[{CJK}]")
 _URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"]{1,2000}")
@@ -51,7 +50,7 @@ def from_plain(text: str, *, flowed: bool = False, delsp: bool = False) -> list[
 
 
 def _line(text: str, depth: int, opens: bool) -> Line:  # noqa: FBT001 - the fields of a Line
-    return Line(_SPACE.sub(" ", text).strip(), depth, opens, tuple(_URL.findall(text)))
+    return Line(" ".join(text.split()), depth, opens, tuple(_URL.findall(text)))
 
 
 def paragraphs(lines: list[Line]) -> tuple[str, ...]:

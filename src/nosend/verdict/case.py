@@ -52,7 +52,7 @@ class Case:
     @cached_property
     def orders(self) -> tuple[str, ...]:
         """Give the distinct order ids in the letter's own text."""
-        return tuple(dict.fromkeys(order for text in self.letter.paragraphs for order in identifiers.order_ids(text)))
+        return identifiers.order_ids("\n".join(self.letter.paragraphs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ _DIGIT = re.compile(r"\d")  # in any script
 _ORDER_DIGITS = 16  # a paragraph with fewer holds no order id; most do
 _GAP_LENGTH = 200
 _LONGEST_SENTENCE = 2_000
-_NOISE = re.compile(r"[\[\](){}<>\"“”„«»‹›「」『』【】,;:#*_、，。.!?！？|]+")
-_SPACE = re.compile(r"\s+")
+_NOISE = "[](){}<>\"“”„«»‹›「」『』【】,;:#*_、，。.!?！？|"
+_ASCII_NOISE = dict.fromkeys(map(ord, _NOISE), " ")  # str.translate is fast in ASCII alone
+_ANY_NOISE = re.compile(f"[{re.escape(_NOISE)}]+")
 _ACCENT = re.compile("[\u0300-\u036f\u064b-\u0652\u0670]+")  # Latin accents, Arabic vowel marks
 _BESIDE_CJK = re.compile(f"(?<=[{CJK}]) | (?=[{CJK}])")
 _END = re.compile(r"(?<![.!?])[.!?]+[\"'”’»)\]]*\s+|[。！？]+\s*")
@@ -103,10 +104,10 @@ def _comparable(text: str) -> str:
 def normal(text: str) -> str:
     """Write a text so that two spellings of one sentence are equal: case, accents, punctuation, spaces, quotes."""
     text = plain(text).casefold()
-    if not text.isascii():
-        text = _ACCENT.sub("", unicode_form("NFD", text))
-    text = _SPACE.sub(" ", _NOISE.sub(" ", text)).strip()
-    return text if text.isascii() else _BESIDE_CJK.sub("", text)
+    if text.isascii():
+        return " ".join(text.translate(_ASCII_NOISE).split())
+    text = _ACCENT.sub("", unicode_form("NFD", text))
+    return _BESIDE_CJK.sub("", " ".join(_ANY_NOISE.sub(" ", text).split()))
 
 
 def _stands_in(pieces: tuple[str, ...], text: str) -> bool:
