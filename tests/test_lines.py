@@ -25,7 +25,7 @@ def running(text: str, **how: bool) -> tuple[str, ...]:
         ("a\n \t\nb", ("a", "b")),
         ("  a   b\t c  \n", ("a b c",)),
         ("a\fb\vc", ("a b c",)),
-        ("a\xa0b", ("a\xa0b",)),
+        ("a\xa0 b", ("a b",)),
     ],
 )
 def test_hard_wrapped_lines_run_on_until_an_empty_line(text: str, told: tuple[str, ...]) -> None:

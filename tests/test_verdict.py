@@ -25,7 +25,7 @@ from letters import (
 from nosend import recognize
 from nosend.letter import mime
 from nosend.model import Authenticity, Kind, OptOut, Sender, Trust, Verdict
-from nosend.verdict import Worth
+from nosend.verdict import JUDGES_VERSION, Worth
 
 MARKER = "X-Space-Notification-Type"
 OPTED_OUT = {"X_Space_Notification_Type": "BUYER_OPTED_OUT_BSM_MESSAGES"}
@@ -35,7 +35,8 @@ BY_MARKER = f"{MARKER}: BUYER_OPTED_OUT_BSM_MESSAGES"
 
 def notice(**changes) -> Verdict:
     """Make the verdict about a true notice, with changes; the version is that of whoever spoke."""
-    values = {"kind": Kind.OPT_OUT, "rule": "en.opt-out", "version": 2, "why": SENTENCE}
+    version = JUDGES_VERSION if changes.get("rule") == "marker" else 2
+    values = {"kind": Kind.OPT_OUT, "rule": "en.opt-out", "version": version, "why": SENTENCE}
     told = Verdict(**values | {"orders": (ORDER,), "sender": Sender.AMAZON} | changes)
     opt_outs = (OptOut(*told.orders, told.buyer, told.marketplace),) if told.kind is Kind.OPT_OUT else ()
     return replace(told, opt_outs=opt_outs)

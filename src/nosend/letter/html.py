@@ -3,8 +3,8 @@
 A reader sees words, not elements: a <span>, <wbr> or zero-width character inside a word does not part it,
 a table cell or <div> does. Hidden text (Amazon's preheader holds the bare order id) is text as well.
 
-Nine tenths of a notice are layout, and bs4 makes an object of each element: lxml, its own parser, leaves out what
-says nothing before bs4 sees it.
+Nine tenths of a notice are layout, and bs4 makes an object of each element: lxml, its own parser, writes the ends of
+lines into the text, and bs4 sees verbatim text, quotes and links.
 """
 
 from __future__ import annotations
@@ -31,13 +31,10 @@ _BLOCKS = frozenset(
 )
 # what most layout is made of; the rest of it is left out one by one
 _INLINE = "b em font i img input label small span strong sub sup u wbr".split()
-_ATTRIBUTES = (
-    "align bgcolor border cellpadding cellspacing class color colspan dir face height id lang name rel role rowspan "
-    "size src style target title type valign width".split()
-)
-_KEPT = frozenset({"a", "blockquote", "br", "div", "pre"})  # what is left of a document, all that lines depend on
 _PARTING = _BLOCKS | {"blockquote", "pre"}
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
+_BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _END = re.compile(r"</(?:html|body)(?![a-z0-9])", re.IGNORECASE)  # libxml2 makes no tree of what stands below it
 _LONG_TAG = 10_000  # characters
 _GREATER = re.compile(r"""=\s*(?:"[^">]*>|'[^'>]*>)""")
@@ -49,7 +46,7 @@ def lines(markup: str, matters: Callable[[str], bool] | None = None) -> list[Lin
 
     With `matters` nothing is read of a document whose words and links do not.
     """
-    data = markup.replace("\0", "").encode("utf-8", "ignore")  # libxml2 stops at NUL and surrogates
+    data = markup.encode("utf-8", "ignore").translate(None, _CONTROLS)  # libxml2 stops at NUL and surrogates
     markup = data.decode()
     end = _END.search(markup)
     if (end and not _NOTHING.fullmatch(markup, end.end())) or _may_have_many_attributes(markup):
@@ -63,10 +60,12 @@ def lines(markup: str, matters: Callable[[str], bool] | None = None) -> list[Lin
         return []
     if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
         return _read(markup)  # nested too deeply for a tree; bs4 is handed the elements one by one
+    if tree.find(".//pre") is not None:
+        return _read(markup)
     _reduce(tree)
     if matters and not matters(_told(tree)):
         return []
-    return _read(etree.tostring(tree, encoding="unicode", method="html"))
+    return _read(_BLANK_LINES.sub("\n\n", etree.tostring(tree, encoding="unicode", method="html")))
 
 
 def _may_have_many_attributes(markup: str) -> bool:
@@ -81,31 +80,34 @@ def _may_have_many_attributes(markup: str) -> bool:
 
 
 def _reduce(tree: etree._Element) -> None:
-    """Leave blocks (all as <div>), quotes, line breaks, verbatim text and links; no layout, no attribute but href."""
+    """Leave verbatim text in which the ends of lines are written, quotes and links."""
     etree.strip_elements(tree, *_SILENT, with_tail=False)
     etree.strip_tags(tree, *_INLINE)
-    etree.strip_attributes(tree, *_ATTRIBUTES)
-    is_verbatim = tree.find(".//pre") is not None
-    for element in tree.iter(etree.Element):  # from the outside to the inside
+    for element in tree.iter(etree.Element):
         name = element.tag
+        before, after = _on_one_line(element.text), _on_one_line(element.tail)
         if name in _BLOCKS:
-            if _says_nothing(element.text):
-                if len(element) and all(map(_is_a_block_alone, element)):
-                    element.tag = "wrapper"
-                    continue
-                if not is_verbatim:  # a line does not begin with spaces
-                    element.text = None
-            if not is_verbatim and _says_nothing(element.tail):
-                element.tail = None
-            if name != "div":
-                element.tag = "div"
-        elif name in {"a", "area"} and (href := element.get("href")) is not None:
-            element.tag = "a"
-            if href != (bare := _UNWRITABLE.sub("", href).strip()):
-                element.set("href", bare)
-        elif name not in _KEPT or name == "a":
-            element.tag = "inline"
-    etree.strip_tags(tree, "inline", "wrapper")
+            element.text, element.tail = f"\n\n{before}", f"\n\n{after}"
+        elif name == "br":
+            element.tail = f"\n{after}"
+        else:
+            element.text, element.tail = before, after
+            href = element.get("href") if name in {"a", "area"} else None
+            if href is not None:
+                element.tag = "a"
+                element.attrib.clear()
+                element.set("href", _UNWRITABLE.sub("", href).strip())
+            if href is not None or name == "blockquote":
+                continue
+        element.tag = "inline"
+    etree.strip_tags(tree, "inline")
+    tree.tag = "pre"
+
+
+def _on_one_line(text: str | None) -> str:
+    if not text or text.isprintable():
+        return text or ""
+    return _UNWRITABLE.sub("", text).replace("\n", " ")
 
 
 def _told(tree: etree._Element) -> str:
