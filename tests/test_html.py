@@ -220,6 +220,7 @@ TAGS = (
 ).split()
 PIECES = st.one_of(
     st.sampled_from(TAGS).map("<{}>".format), st.sampled_from(TAGS).map("</{}>".format),
+    st.sampled_from(["<o:p>", "</o:p>", "<x*{y}", ">", "<blockquote href=y>", "<area href=z>", "<a name=w>"]),
     st.sampled_from(["foo", " bar", "12 ", "\n", "&amp;", "3-4", "&nbsp;", "<!-- c -->", "<a href=x>", "\xad"]),
 )  # fmt: skip
 

@@ -29,8 +29,6 @@ _BLOCKS = frozenset(
     "footer form h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol option p section summary table tbody td "
     "tfoot th thead tr ul".split()
 )
-# what most layout is made of; the rest of it is left out one by one
-_INLINE = "b em font i img input label small span strong sub sup u wbr".split()
 _PARTING = _BLOCKS | {"blockquote", "pre"}
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
@@ -62,9 +60,10 @@ def lines(markup: str, matters: Callable[[str], bool] | None = None) -> list[Lin
         return _read(markup)  # nested too deeply for a tree; bs4 is handed the elements one by one
     if tree.find(".//pre") is not None:
         return _read(markup)
-    _reduce(tree)
+    _leave_words(tree)
     if matters and not matters(_told(tree)):
         return []
+    _write_line_ends(tree)
     return _read(_BLANK_LINES.sub("\n\n", etree.tostring(tree, encoding="unicode", method="html")))
 
 
@@ -79,10 +78,15 @@ def _may_have_many_attributes(markup: str) -> bool:
     return any(len(tag) > _LONG_TAG for tag in tags) or _GREATER.search(markup) is not None
 
 
-def _reduce(tree: etree._Element) -> None:
-    """Leave verbatim text in which the ends of lines are written, quotes and links."""
+def _leave_words(tree: etree._Element) -> None:
+    """Leave what a reader sees: no element within a word but links."""
     etree.strip_elements(tree, *_SILENT, with_tail=False)
-    etree.strip_tags(tree, *_INLINE)
+    names = {element.tag for element in tree.iter(etree.Element)}
+    etree.strip_tags(tree, *(names - _PARTING - {"a", "area", "br"}))
+
+
+def _write_line_ends(tree: etree._Element) -> None:
+    """Leave verbatim text in which the ends of lines are written, quotes and links."""
     for element in tree.iter(etree.Element):
         name = element.tag
         before, after = _on_one_line(element.text), _on_one_line(element.tail)
@@ -92,12 +96,13 @@ def _reduce(tree: etree._Element) -> None:
             element.tail = f"\n{after}"
         else:
             element.text, element.tail = before, after
-            href = element.get("href") if name in {"a", "area"} else None
+            href = element.get("href")
+            element.attrib.clear()
+            if name == "blockquote":
+                continue
             if href is not None:
                 element.tag = "a"
-                element.attrib.clear()
                 element.set("href", _UNWRITABLE.sub("", href).strip())
-            if href is not None or name == "blockquote":
                 continue
         element.tag = "inline"
     etree.strip_tags(tree, "inline")
@@ -111,11 +116,10 @@ def _on_one_line(text: str | None) -> str:
 
 
 def _told(tree: etree._Element) -> str:
-    """Give the words of a reduced document, which a link does not part, and its links."""
+    """Give the words, which a link does not part, and the links."""
     links = tree.xpath("//@href")
-    if links:
-        tree = deepcopy(tree)
-        etree.strip_tags(tree, "a")
+    tree = deepcopy(tree)
+    etree.strip_tags(tree, "a", "area")
     return " ".join((*tree.itertext(), *links))
 
 
