@@ -11,6 +11,7 @@ from binascii import a2b_base64, a2b_qp
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
+from string import ascii_letters, digits
 
 from nosend.letter import charset
 
@@ -19,7 +20,7 @@ _BARE_CR = re.compile(rb"\r(?!\n|\Z)")
 _ODD = re.compile(rb"[\r\n\x00\x1b]")
 _BREAKS = re.compile(r"[\r\n\x00]+")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NOT_BASE64 = bytes(set(range(256)) - {*ascii_letters.encode(), *digits.encode(), *b"+/"})
 LONGEST = 20_000  # characters of one field that are read; RFC 5322 allows 998 on a line
 MOST = 1_000  # fields of one section that are read
 
@@ -129,10 +130,10 @@ def _q(text: str) -> bytes:
 def from_base64(data: bytes) -> bytes:
     """Decode base64 with foreign characters, missing padding, a torn end, several blocks (RFC 2045, 6.8)."""
     blocks = data.split(b"=", _MOST_BLOCKS)  # of those after them the padding is passed over
-    return b"".join(_block(_NOT_BASE64.sub(b"", block)) for block in blocks if block)
+    return b"".join(_block(block.translate(None, _NOT_BASE64)) for block in blocks if block)
 
 
-def _block(digits: bytes) -> bytes:
-    if len(digits) % 4 == 1:  # six bits of a byte that never came
-        digits = digits[:-1]
-    return a2b_base64(digits + b"=" * (-len(digits) % 4))
+def _block(encoded: bytes) -> bytes:
+    if len(encoded) % 4 == 1:  # six bits of a byte that never came
+        encoded = encoded[:-1]
+    return a2b_base64(encoded + b"=" * (-len(encoded) % 4))

@@ -149,8 +149,8 @@ def _pieces(body: bytes, boundary: str, budget: Budget) -> Iterator[bytes]:
     """Cut a multipart body along its boundary; a missing last boundary ends with the body (RFC 2046, 5.1.1)."""
     dashed = b"--" + boundary.encode("utf-8", "surrogateescape")
     start = None
-    at = 0 if body.startswith(dashed) else body.find(b"\n" + dashed) + 1
-    while at or (start is None and body.startswith(dashed)):
+    at = 0 if body.startswith(dashed) else _next_line(body, dashed, 0)
+    while at >= 0:
         end = body.find(b"\n", at)
         end = len(body) if end < 0 else end
         rest = body[at + len(dashed) : min(end, at + len(dashed) + _PADDING)].rstrip(b" \t\r")
@@ -165,8 +165,14 @@ def _pieces(body: bytes, boundary: str, budget: Budget) -> Iterator[bytes]:
             if budget.almost > budget.limits.almost:
                 budget.cut(f"parts after {budget.limits.almost} lines that are almost a boundary")
                 break
-        at = body.find(b"\n" + dashed, end) + 1
+        at = _next_line(body, dashed, end)
     yield body if start is None else body[start:]
+
+
+def _next_line(body: bytes, begins: bytes, at: int) -> int:
+    """Find the next line that begins so, -1 when there is none."""
+    found = body.find(b"\n" + begins, at)
+    return found + 1 if found >= 0 else -1
 
 
 def _leaf(section: Section, kind: str, parameters: dict[str, str]) -> Part:
