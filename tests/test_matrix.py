@@ -10,7 +10,10 @@ import pytest
 
 import corpus
 import matrix
+import mutants
+from conftest import ROOT
 from corpus import Result
+from generate import RECOGNITION
 from nosend.model import Kind
 
 FAMILIES = {"notices": matrix.NOTICES, "near misses": matrix.NEAR_MISSES, "unconfirmed": matrix.UNCONFIRMED}
@@ -88,3 +91,11 @@ def test_what_is_not_good_enough_is_told(results: tuple[Result, ...]) -> None:
     for wrong in (said(rightly[0], orders=("999-9999999-9999999",)), said(unseen, kind=Kind.OPT_OUT)):
         assert f"wrongly listed: {wrong[0].sample.name}" in corpus.complaints(wrong + rightly)
     assert corpus.complaints(said(unseen, kind=Kind.OTHER_NOTICE)) == [f"thrown away: {unseen.sample.name}"]
+
+
+@pytest.mark.parametrize("change", mutants.CHANGES, ids=lambda change: change.what)
+def test_what_is_switched_off_stands_in_the_source_and_in_the_table(change: mutants.Change) -> None:
+    """`make mutants` takes minutes; this tells at once that it needs to be run again."""
+    source = (ROOT / "src" / "nosend" / change.file).read_text(encoding="utf-8")
+    assert source.count(change.old) == 1
+    assert f"| pattern | {change.what} |" in RECOGNITION.read_text(encoding="utf-8")

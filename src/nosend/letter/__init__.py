@@ -117,12 +117,9 @@ class _Reading:
         return (part.media == "text/plain" or "html" in part.media) and not (part.attachment and self.budget.parts)
 
     def _matters(self, heading: Letter, parts: list[mime.Part]) -> bool:
-        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget.
-
-        Beside an attached letter it does: it tells whose that is.
-        """
+        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget."""
         matters = self.glance(heading)
-        if not matters or any(part.is_letter for part in parts):
+        if not matters:
             return True
         look = replace(self, budget=mime.Budget(self.budget.limits, parts=self.budget.parts))
         return any(self._is_text(part) and look._lines(part, matters) for part in parts)  # noqa: SLF001 - itself
