@@ -13,7 +13,7 @@ from letters import read, worth_reading
 from nosend import verdict
 from nosend.cli.intake import _as_json
 from nosend.judging import Judging
-from nosend.model import Letter, Mail, Place, Policy, Trust
+from nosend.model import Accounts, Letter, Mail, Place, Policy, Trust
 from nosend.verdict import rules, wording
 
 RULES = rules.builtin()
@@ -27,6 +27,7 @@ def trust_of(wanted: dict) -> Trust:
         frozenset(named.get("trusted_forwarders", ())),
         named.get("trusted_authserv_id", ""),
         Policy(named.get("authenticity", "prefer")),
+        Accounts(tuple(named.get("accounts", {}).items()), must_be_known=named.get("unknown_account") == "suspect"),
     )
 
 
