@@ -80,9 +80,13 @@ def switched() -> Iterator[tuple[str, str, int]]:
                 others=tuple(w for w in pack.others if w is not one),
             )
             yield "rule", one.rule, failing(Rules.of([*others, less]))
-        for field in ("failure_subjects", "forward_prefixes", "forward_lines", "forward_fields"):
-            if field != "forward_prefixes" and getattr(pack, field):  # prefixes only tell what is worth reading
-                yield "words", f"{pack.name}: {field}", failing(Rules.of([*others, replace(pack, **{field: ()})]))
+        fields = {
+            "failure_subjects": pack.failure_subjects,
+            "forward_lines": pack.forward_lines,
+            "forward_fields": [word for _, words in pack.forward_fields for word in words],
+        }  # prefixes only tell what is worth reading
+        for field in (field for field, words in fields.items() if words):
+            yield "words", f"{pack.name}: {field}", failing(Rules.of([*others, replace(pack, **{field: ()})]))
     lists = ((verdict, "JUDGES", "judge"), (doubts, "DOUBTS", "doubt"), (doubts, "DOUBTS_INSIDE", "doubt"))
     for module, name, sort in lists:
         whole = getattr(module, name)
