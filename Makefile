@@ -8,7 +8,7 @@ demo: $(VENV)/.demo
 	$(RUN)/nosend demo
 
 test: $(VENV)/.dev
-	$(RUN)/pytest -m "not soak"
+	$(RUN)/pytest -m "not soak" --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(RUN)/ruff check .

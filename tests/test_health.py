@@ -279,6 +279,14 @@ def test_status_warns_of_a_changed_text_until_somebody_looked(nosend: Shell) -> 
     assert warnings(nosend, *LIST) == []
 
 
+def test_known_words_that_wait_for_a_proof_do_not_say_that_the_text_changed(nosend: Shell) -> None:
+    nosend.configure("me", 1, authenticity="require")
+    (nosend.folder / "mail.eml").write_bytes(fresh(1))
+    nosend("scan", "mail.eml")
+    assert nosend.rows("SELECT verdict, rule FROM ledger") == [("suspect", "marker")]
+    assert warnings(nosend) == []
+
+
 def test_a_forger_cannot_make_status_say_that_the_text_changed(nosend: Shell) -> None:
     forged = mail(1, "Sorry.", Authentication_Results="mx.shop.example; dmarc=fail header.from=amazon.com")
     scan(nosend, forged)

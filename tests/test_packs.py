@@ -342,6 +342,16 @@ def test_a_pack_of_the_same_name_goes_for_nosends_as_a_whole_and_another_adds() 
     assert known() is rules.builtin()
 
 
+def test_who_replaces_a_pack_of_nosends_is_told(nosend: Shell) -> None:
+    (nosend.folder / "mine").mkdir()
+    (nosend.folder / "mine" / "en.toml").write_text(FINNISH.replace('"fi"', '"en"'))
+    (nosend.folder / "config.toml").write_text('packs = "mine"\n')
+    told = nosend("rules", "test", "en").stderr
+    assert "en goes for nosend's pack of that name, whose en.opt-out, en.content-filter, " in told
+    assert "these go for nosend's own packs of the same name: en; rename them to add" in nosend("doctor").stdout
+    assert "goes for" not in nosend("rules", "test", "fr").stderr
+
+
 def with_one_value_changed(text: str) -> list[str]:
     """Give a pack with each of its values changed a little, one at a time."""
     found = []

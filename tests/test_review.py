@@ -438,6 +438,8 @@ class Model:
 
     def accept(self, mail: int, orders: tuple[str, ...]) -> bool:
         named = orders or tuple(self.said.get(mail, ())) or self.known[mail]
+        if self.known[mail] and set(orders) - set(self.known[mail]):
+            return False
         if not orders and not self.said.get(mail) and len(named) != 1:
             return False
         counting = self.counts.get(mail, {}) if mail in self.decided else {}
@@ -613,8 +615,8 @@ def test_review_lists_what_waits_a_line_each_with_the_reason(shop: Shell) -> Non
     assert sorted(re.sub(r"\[/.*/", "[", line) for line in lines) == [
         f"2 suspect {at} shop [2.eml] {amazon}: {other} | {told} | but 2 different order ids",
         f"3 suspect {at} shop [3.eml] {amazon}: {other} | {told} | but no order id",
-        f"4 suspect {at} shop [4.eml] {amazon}: {failed} | Subject: {failed}",
-        f"5 suspect {at} shop [5.eml] {amazon}: {failed} | Subject: {failed}",
+        f"4 suspect {at} shop [4.eml] {amazon}: {failed} | Subject: {failed} | but no rule knows its words",
+        f"5 suspect {at} shop [5.eml] {amazon}: {failed} | Subject: {failed} | but no rule knows its words",
         f"6 suspect - shop [6.eml] {letters.STRANGER}: Fwd: please look | {letters.SENTENCE} | but {untrusted}",
     ]
 
@@ -623,20 +625,26 @@ def test_each_decision_tells_what_it_did_and_how_it_is_undone(shop: Shell) -> No
     before = shop.rows(SHORT)
     done = review(shop, "accept", 4, 6)
     assert done.stdout == ""
-    assert done.stderr == "nosend: 2 mails accepted, 2 entries added, 0 removed; undo: `nosend review reject 4 6`\n"
+    assert (
+        done.stderr
+        == "nosend: 2 mails accepted, 2 entries added, 0 removed; `nosend review reject 4 6` takes off what they say\n"
+    )
     assert shop.rows("SELECT value FROM blacklist WHERE source = 'person' ORDER BY 1") == [
         (order(4),),
         (letters.ORDER,),
     ]
     done = review(shop, *_undo(done.stderr))
-    assert done.stderr == "nosend: 2 mails rejected, 0 entries added, 2 removed; undo: `nosend review accept 4 6`\n"
+    assert (
+        done.stderr
+        == "nosend: 2 mails rejected, 0 entries added, 2 removed; `nosend review accept 4 6` lists what they say\n"
+    )
     assert shop.rows(SHORT) == before
     review(shop, *_undo(done.stderr))
     assert len(shop.rows(SHORT)) == len(before) + 2
 
 
 def _undo(said: str) -> list[str]:
-    return re.findall(r"undo: `nosend review (.*)`", said)[0].split()
+    return re.findall(r"`nosend review (.*)`", said)[0].split()
 
 
 @pytest.mark.parametrize("verb", ["accept", "reject"])
@@ -701,7 +709,7 @@ def test_a_database_that_is_missing_is_told_and_not_made(nosend: Shell, words: t
 
 def test_check_and_show_tell_what_a_person_decided(shop: Shell) -> None:
     review(shop, "accept", 4)
-    why = "accepted by a person: Subject: Your message to a buyer could not be delivered"
+    why = "accepted by a person: Subject: Your message to a buyer could not be delivered | but no rule knows its words"
     assert why in shop("check", *LIST, order(4), code=1).stdout
     assert "source: person" in shop("check", *LIST, order(4), code=1).stdout
     assert f"person (accept) for shop: order {order(4)}\n    {why}\n" in shop("show", *LIST, order(4)).stdout

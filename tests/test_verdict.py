@@ -393,7 +393,7 @@ def test_the_header_tells_how_much_has_to_be_read(fields: dict, worth: Worth) ->
 def test_why_is_one_line_of_printable_characters() -> None:
     told = recognize(mail("New words.", Subject=f"{SUBJECT}\x1b[31m\u2028\u202e\x07 !" + "x" * 900))
     assert told.why.startswith(f"Subject: {SUBJECT} [31m !xxx")
-    assert len(told.why) == 500
+    assert 500 <= len(told.why) < 600
     assert told.why.isprintable()
 
 

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,6 +51,12 @@ class Store(Protocol):
 
     def record(self, mails: Sequence[Judged], now: datetime, cursor: Cursor | None = None) -> Recorded:
         """Write down what was read and how far, in one transaction."""
+
+    def passed_over(self, cursor: Cursor, judged_by: str) -> tuple[int, ...]:
+        """Give the mails of a folder in which other rules knew no cause: their UIDs."""
+
+    def begin_passed_over(self, cursor: Cursor, uids: Sequence[int], judged_by: str) -> None:
+        """Count an attempt at mails that were passed over, before they are read again and judged."""
 
     def stale(self, account: str, judged_by: str) -> tuple[int, ...]:
         """Give the waiting mails that were judged by something else."""
@@ -106,7 +112,12 @@ def sync(settings: Settings, store: Store, environment: Mapping[str, str], progr
     stops neither the others nor what it gave before; troubles of the store stop the round.
     """
     report = Report()
-    known = rules.load(packs.sources(settings.packs))
+    try:
+        known = rules.load(packs.sources(settings.packs))
+    except ConfigError as trouble:
+        for mailbox in settings.mailboxes:
+            store.round_done(mailbox.account, now(), identifiers.one_line(str(trouble)))
+        raise
     verifier = dkim.Verifier() if dkim.installed() else None
     for mailbox in settings.mailboxes:
         judging = Judging(mailbox.trust, known, verifier)
@@ -163,11 +174,21 @@ class _Visit:
                     except MailboxRefusedError as trouble:  # this folder; the others may be there
                         report += Report(troubles=(trouble,))
                         continue
-                    for found in self._read(inbox, folder):
+                    for found in chain(self._read(inbox, folder), self._read_again(inbox, folder)):
                         report += found
         except (MailboxRefusedError, MailboxUnreachableError, ConfigError) as trouble:
             report += Report(troubles=(trouble,))
         return report
+
+    def _read_again(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
+        """Read what was passed over by other rules: a new pack may know it."""
+        mailbox, judging, store = self.mailbox, self.judging, self.store
+        cursor = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
+        uids = store.passed_over(cursor, judging.fingerprint)
+        if uids:
+            store.begin_passed_over(cursor, uids, judging.fingerprint)
+        for batch in FolderReader(mailbox, inbox, folder, judging.rules).mails(uids):
+            yield Report(recorded=store.record([judging.judge(mail) for mail in batch.mails], now()))
 
     def _read(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         mailbox, judging, store = self.mailbox, self.judging, self.store

@@ -45,6 +45,9 @@ def _packs(settings: Settings) -> int:
         return _failed(trouble)
     own = [pack.name for pack in known.packs if pack.source != "built in"]
     _say("ok", f"{len(known.packs)} language packs, of your own: {', '.join(own) or 'none'}")
+    replaced = [pack.name for pack in verdict.rules.builtin().packs if pack.name in own]
+    if replaced:
+        _say("warning", f"these go for nosend's own packs of the same name: {', '.join(replaced)}; rename them to add")
     return 0
 
 

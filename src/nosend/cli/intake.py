@@ -116,12 +116,19 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
         raise ConfigError(
             f"--account is needed: which seller account are these mails of? Configured: {', '.join(known) or 'none'}"
         )
-    account = account or known[0]
+    account = _known(account or known[0], known)
     names = archive.files(paths)
     judging = service.judging_of(settings, account)
     with Ledger(session.database(database)) as ledger, Bar() as bar:
         report = service.scan(names, account, judging, ledger, bar)
     return _told(report)
+
+
+def _known(account: str, known: list[str]) -> str:
+    """Take the account of a configured mailbox, whose trust counts; without a configuration any."""
+    if known and account not in known:
+        raise ConfigError(f"--account {account!r} is no mailbox of the configuration: {', '.join(known)}")
+    return account
 
 
 @click.command()
@@ -139,7 +146,7 @@ def explain(session: Session, paths: tuple[str, ...], account: str | None, as_js
 
     settings = session.settings_or_none
     known = [mailbox.account for mailbox in settings.mailboxes] if settings else []
-    judging = service.judging_of(settings, account or (known[0] if len(known) == 1 else ""))
+    judging = service.judging_of(settings, _known(account, known) if account else known[0] if len(known) == 1 else "")
     for name in archive.files(paths):
         for mail in archive.mails(name, ""):
             judged = judging.judge(mail)

@@ -147,7 +147,7 @@ def accept(
     with _review(session) as ledger:
         chosen = _chosen(ledger, mails, all_like=all_like)
         decided = ledger.accept(chosen, now(), [key.value for key in keys], account)
-    _told(decided, "accepted", "reject")
+    _told(decided, "accepted", "`nosend review reject {}` takes off what they say")
 
 
 @review.command()
@@ -160,7 +160,7 @@ def reject(session: Session, mails: tuple[int, ...], all_like: bool) -> None:
 
     with _review(session) as ledger:
         decided = ledger.reject(_chosen(ledger, mails, all_like=all_like), now())
-    _told(decided, "rejected", "accept")
+    _told(decided, "rejected", "`nosend review accept {}` lists what they say")
 
 
 def _review(session: Session) -> Review:
@@ -176,8 +176,8 @@ def _chosen(ledger: Review, mails: tuple[int, ...], *, all_like: bool) -> tuple[
     return tuple(dict.fromkeys(one for mail in mails for one in (ledger.alike(mail) if all_like else (mail,))))
 
 
-def _told(decided: Decided, done: str, undo: str) -> None:
+def _told(decided: Decided, done: str, opposite: str) -> None:
     tell(*decided.left_out)
     counts = f"{decided.added} entries added, {decided.removed} removed"
     numbers = " ".join(map(str, decided.mails))
-    tell(f"{len(decided.mails)} mails {done}, {counts}; undo: `nosend review {undo} {numbers}`")
+    tell(f"{len(decided.mails)} mails {done}, {counts}; {opposite.format(numbers)}")

@@ -89,6 +89,7 @@ def _samples(known: Rules, chosen: tuple[Pack, ...]) -> int:
     wrong = [told for pack, one, sample in everything for told in _wrong(known, pack, one, sample, own)]
     for told in wrong:
         click.echo(told)
+    tell(*(told for pack in chosen for told in _replaced(pack)))
     for pack in chosen:
         for one in pack.opt_outs:
             if pack.source != _BUILT_IN and not one.confirmed:
@@ -96,6 +97,16 @@ def _samples(known: Rules, chosen: tuple[Pack, ...]) -> int:
     samples = sum(one.rule in own for _, one, _ in everything)
     tell(f"{_count(samples, 'sample')} of {_count(len(own), 'rule')}, {len(wrong)} wrong")
     return 2 if wrong else 0
+
+
+def _replaced(pack: Pack) -> Iterator[str]:
+    """Say which rules of nosend's are gone because of a pack of the same name."""
+    from nosend.verdict.rules import builtin  # noqa: PLC0415 - each verb loads what it needs
+
+    for own in builtin().packs:
+        if own.name == pack.name and pack.source != _BUILT_IN and own.wordings:
+            rules = ", ".join(one.rule for one in own.wordings)
+            yield f"{pack.name} goes for nosend's pack of that name, whose {rules} are not asked any more: or rename it"
 
 
 def _wrong(known: Rules, pack: Pack, one: Wording, sample: str, own: set[str]) -> Iterator[str]:

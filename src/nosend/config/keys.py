@@ -62,7 +62,7 @@ def _no_folders(value: list[str]) -> str:
 
 
 def _no_forwarders(value: list[str]) -> str:
-    wrong = [one for one in value if not re.fullmatch(r"([^@\s]+@)?[^@\s]+\.[^@\s]+", one)]
+    wrong = [one for one in value if not re.fullmatch(r"([^@\s*]+@)?[^@\s*]+\.[^@\s*]+", one)]
     return f"must be addresses or domains, not {', '.join(map(repr, wrong))}" if wrong else ""
 
 

@@ -17,7 +17,7 @@ from nosend.model import Mail, Place
 from nosend.verdict import Worth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nosend.config import Mailbox
     from nosend.mailbox.imap import Folder, ImapMailbox
@@ -79,6 +79,14 @@ class FolderReader:
                 yield from self._batches(some, upto if start + _HEADERS >= len(uids) else some[-1])
             if not uids:
                 yield Batch((), upto, 0)  # a hole: the cursor passes over it
+
+    def mails(self, uids: Sequence[int]) -> Iterator[Batch]:
+        """Give those mails of some UIDs that are still there, in batches, oldest first."""
+        for start in range(0, len(uids), _BODIES):
+            some = uids[start : start + _BODIES]
+            there = sorted(set(self._inbox.search(",".join(map(str, some)))) & set(some))
+            if there:
+                yield from self._batches(there, there[-1])
 
     def _windows(self, after: int) -> Iterator[tuple[list[int], int]]:
         """Search window by window; wider after holes, so that a folder whose UIDs run to 2^32 ends as well."""

@@ -146,6 +146,22 @@ class Ledger:
             )
             return _write_opt_outs(db, found, now)
 
+    def passed_over(self, cursor: Cursor, judged_by: str) -> tuple[int, ...]:
+        """Give the newest mails of a folder in which other rules knew no cause: their UIDs, at most 1,000.
+
+        Nothing of them is kept: to judge them again they have to be read again.
+        """
+        told = {**rows.values(cursor), "judged_by": judged_by}
+        with in_words(self._path):
+            found = self._db.execute(_PASSED_OVER, told).fetchall()
+        return tuple(sorted(uid for (uid,) in found))
+
+    def begin_passed_over(self, cursor: Cursor, uids: Sequence[int], judged_by: str) -> None:
+        """Count an attempt at mails that were passed over, before they are read again and judged."""
+        told = {**rows.values(cursor), "judged_by": judged_by}
+        with file.transaction(self._path, self._db) as db:
+            db.executemany(_TRY_PASSED_OVER, ({**told, "uid": uid} for uid in uids))
+
     def rebuild(self, now: datetime) -> tuple[int, int]:
         """Drop the entries and fold all events again. Gives how many entries there are, and how many differ.
 
@@ -209,7 +225,7 @@ def _write_ledger_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> 
         f"INSERT INTO ledger ({columns}) VALUES ({entries.places(row)})"
         # another mail at a known place: the mailbox was exchanged for one that counts its UIDs alike
         f" ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL {changes}"
-        f" WHERE ledger.key != excluded.key OR {_READ_AT_LAST}"
+        f" WHERE ledger.key != excluded.key OR {_READ_AT_LAST} OR {_JUDGED_AGAIN}"
         # the same file again, by other rules or with other trust
         f" ON CONFLICT (account, folder, sha256) WHERE uid IS NULL {changes}"
         " WHERE ledger.judged_by != excluded.judged_by",
@@ -283,6 +299,16 @@ def _write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Re
 
 
 _READ_AT_LAST = f"(ledger.verdict = '{rows.SET_ASIDE}' AND excluded.verdict != '{rows.SET_ASIDE}')"
+_JUDGED_AGAIN = f"(ledger.rule = '{rows.PASSED_OVER}' AND ledger.judged_by != excluded.judged_by)"
+_IN_FOLDER = "account = :account AND folder = :folder AND uidvalidity = :uidvalidity"
+_PASSED_OVER = f"""
+    SELECT uid FROM ledger WHERE {_IN_FOLDER} AND uid IS NOT NULL AND rule = '{rows.PASSED_OVER}'
+    AND judged_by != :judged_by AND NOT (trying = :judged_by AND tries >= {rows.TRIES}) ORDER BY uid DESC LIMIT 1000
+"""
+_TRY_PASSED_OVER = f"""
+    UPDATE ledger SET tries = iif(trying = :judged_by, tries + 1, 1), trying = :judged_by
+    WHERE {_IN_FOLDER} AND uid = :uid
+"""
 _CURSOR = rows.columns(Cursor)
 _PUT_CURSOR = f"INSERT OR REPLACE INTO cursors ({', '.join(_CURSOR)}) VALUES ({entries.places(_CURSOR)})"
 _PUT_ROUND = """

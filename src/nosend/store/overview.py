@@ -81,9 +81,9 @@ class Kept:
 class Sighting:
     """How many of Amazon's mails were seen in some time, for one seller account, and what they were.
 
-    `unknown` are those no rule knew, or not for certain, and `waiting` those of them that nobody has reviewed; a mail
-    whose authentication failed is not Amazon's. `restricted` and `blocked` (a content filter) are among
-    `other_notices`, or among the unknown ones.
+    `unknown` are those no rule knew, or not for certain, and `waiting` those of them that nobody has reviewed and that
+    do not wait for what the configuration asks; a mail whose authentication failed is not Amazon's. `restricted` and
+    `blocked` (a content filter) are among `other_notices`, or among the unknown ones.
     """
 
     account: str
@@ -230,12 +230,14 @@ class Overview(Blacklist):
 
 _NEWEST_COLUMNS = ("seller", "authenticity")
 _NAMES = {"order": "instr(ledger.orders, ' ' || ? || ' ')", "buyer": "ledger.buyer = ?"}
+# known wordings that wait for what the user asks of proof or of accounts
+_OF_CONFIG = "(why LIKE '%no proof of authenticity%' OR why LIKE '%of the configured accounts%')"
 # of a mail in several folders the copy counts of which most is known
 _SIGHTINGS = f"""
     SELECT seller, count(*), sum(verdict = 'opt_out'), sum(verdict = 'other_notice'), sum(verdict = 'suspect'),
-        sum(waits), sum(rule LIKE '%.restricted'), sum(rule LIKE '%.content-filter')
+        sum(waits AND NOT of_config), sum(rule LIKE '%.restricted'), sum(rule LIKE '%.content-filter')
     FROM (
-        SELECT seller, verdict, rule, {rows.WAITS} AS waits,
+        SELECT seller, verdict, rule, {rows.WAITS} AS waits, {_OF_CONFIG} AS of_config,
             min(CASE verdict WHEN 'opt_out' THEN 1 WHEN 'other_notice' THEN 2 ELSE 3 END)
         FROM ledger
         WHERE sent_by IN ('amazon', 'forwarder') AND verdict IN ('opt_out', 'other_notice', 'suspect')

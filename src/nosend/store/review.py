@@ -67,8 +67,8 @@ class Review(Ledger):
         """List what mails say, for a person says that they are notices; one transaction.
 
         Of a rejected mail it is what had been listed of it. `orders` are needed for a mail that does not name just
-        one; those that lack an order are left out. Raises UnknownKeyError for a number that is no mail's, and when
-        all of them are left out, with what to give.
+        one; those that lack an order are left out. Raises UnknownKeyError for a number that is no mail's, for an order
+        that a mail does not name though it names some, and when all are left out, with what to give.
         """
         decided: list[_Decision] = []
         left_out: list[str] = []
@@ -76,7 +76,10 @@ class Review(Ledger):
             for ident in idents:
                 row = _row(db, ident)
                 before = entries.rejected(db, row.mailbox, row.key)
-                named = tuple(orders) or tuple(before) or tuple(row.orders.split())
+                read = tuple(row.orders.split())
+                if read and (wrong := [order for order in orders if order not in read]):
+                    raise UnknownKeyError(f"mail {ident} names {', '.join(read)}, not {', '.join(wrong)}")
+                named = tuple(orders) or tuple(before) or read
                 if not orders and not before and len(named) != 1:
                     told = f"names {len(named)} orders ({', '.join(named)})" if named else "names no order"
                     left_out.append(f"mail {ident} {told}: say which with --order")

@@ -22,6 +22,7 @@ def columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
 COLUMNS = columns(Entry)
 SET_ASIDE = "set_aside"  # beside the kinds of verdicts: a mail that could not be judged
 TRIES = 5  # attempts at judging a waiting mail again that were begun and not finished, before it is left alone
+PASSED_OVER = "amazon-other"  # the rule that speaks of a mail of Amazon's in which no rule knows a cause
 # a row of the ledger that waits for a person: not decided, and listed by no copy of it that was believed
 WAITS = f"""ledger.verdict IN ('{Kind.SUSPECT}', '{SET_ASIDE}')
     AND NOT EXISTS (SELECT 1 FROM events WHERE events.mailbox = ledger.account AND events.key = ledger.key)"""

@@ -18,16 +18,21 @@ _LABEL = re.compile(r"[\w.=-]{1,64}")  # what may stand behind a plus and name a
 
 
 def account(letter: Letter, accounts: Accounts) -> str | None:
-    """Give the one account that the first field with a known address names; None when none or several are named."""
+    """Give the one account that is named; None when none or several are."""
+    found = named(letter, accounts)
+    return found.pop() if len(found) == 1 else None
+
+
+def named(letter: Letter, accounts: Accounts) -> set[str]:
+    """Give the accounts that the first field with a known address names."""
     known = dict(accounts.by_address)
-    for name in _FIELDS:
-        found = {told for value in letter.header(name) for told in _named(value, known, plus=accounts.plus)}
-        if found:
-            return found.pop() if len(found) == 1 else None
-    return None
+    fields = (
+        {told for value in letter.header(name) for told in _named(value, known, accounts.plus)} for name in _FIELDS
+    )
+    return next(filter(None, fields), set())
 
 
-def _named(value: str, known: dict[str, str], *, plus: bool) -> set[str]:
+def _named(value: str, known: dict[str, str], plus: bool) -> set[str]:  # noqa: FBT001 - a field of Accounts
     addresses = (found.lower() for found in _ADDRESS.findall(value)[:_MOST])
     return {told for address in addresses if (told := known.get(address) or (plus and _after_plus(address)) or "")}
 

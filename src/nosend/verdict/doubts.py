@@ -47,9 +47,10 @@ def not_whole(case: Case) -> str:
 def unknown_account(case: Case) -> str:
     """Ask for a known seller account, if the user does."""
     accounts = case.trust.accounts
-    if not accounts.must_be_known or addressee.account(case.letter, accounts):
+    found = addressee.named(case.letter, accounts)
+    if not accounts.must_be_known or len(found) == 1:
         return ""
-    return "to none of the configured accounts"
+    return "to several of the configured accounts" if found else "to none of the configured accounts"
 
 
 DOUBTS: tuple[Callable[[Case], str], ...] = (not_from_amazon, not_authentic, not_one_order, not_whole, unknown_account)

@@ -96,7 +96,8 @@ def _other_causes(case: Case) -> tuple[wording.Match, ...]:
 def failure_subject(case: Case) -> Finding | None:
     """See a delivery failure that Amazon tells in words no pack knows: it must reach a person."""
     if case.sender is Sender.AMAZON and case.rules.tells_failure(case.letter.subject):
-        return Finding(Kind.SUSPECT, "failure-subject", f"Subject: {case.letter.subject}")
+        doubts = ("no rule knows its words",)
+        return Finding(Kind.SUSPECT, "failure-subject", f"Subject: {case.letter.subject}", doubts=doubts)
     return None
 
 
