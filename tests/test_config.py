@@ -155,7 +155,10 @@ def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -
         ({"read_all": '"yes"'}, "read_all = 'yes' must be true or false"),
         ({"timeout": "0"}, "timeout = 0 must be between 1 and 3600 seconds"),
         ({"timeout": "1.5"}, "timeout = 1.5 must be a whole number"),
-        ({"trusted_forwarders": '["*@a.example"]'}, "trusted_forwarders = ['*@a.example'] must be addresses or domains, not '*@a.example'",),
+        (
+            {"trusted_forwarders": '["*@a.example"]'},
+            "trusted_forwarders = ['*@a.example'] must be addresses or domains, not '*@a.example'",
+        ),
         ({"trusted_forwarders": '["anna"]'}, "trusted_forwarders = ['anna'] must be addresses or domains, not 'anna'"),
         ({"password_env": ""}, f"no password: {ONE_OF}"),
         ({"password_file": '"x"'}, f"password_env and password_file are given: {ONE_OF}"),

@@ -110,6 +110,23 @@ def test_all_after_a_marker_is_the_forward() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "----- see below -----",
+        "------------- Message -------------",
+        "------------- Begin message -------------",
+        "----- Forwarded by Anna Smith/SHOP on 09/14/2026 10:00 AM -----",
+        "----- Forwarded message from Bob <bob@elsewhere.example> -----",
+        "====== Anfang der Nachricht ======",
+        "---- On Mon, 14 Sep 2026 Bob <bob@elsewhere.example> wrote ----",
+    ],
+)
+def test_what_stands_below_words_between_dashes_is_somebodys(line: str) -> None:
+    told = plain(f"Look.\n\n{line}\n\nAfter.")
+    assert told == Letter(paragraphs=("Look.",), inside=(Letter(How.QUOTED, paragraphs=("After.",)),))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Forwarded message",
@@ -117,7 +134,6 @@ def test_all_after_a_marker_is_the_forward() -> None:
         "I saw the forwarded message.",
         "-----",
         "--",
-        "----- see below -----",
         "Original message",
         "From: the team",
         "From: Monday\nTo: Friday",
@@ -126,7 +142,6 @@ def test_all_after_a_marker_is_the_forward() -> None:
         "Dear Anna: hello",
         "From: you\nSent: never\nTo: us",
         "-- Message: --",
-        "------------- Message -------------",
         "10 > 5",
     ],
 )

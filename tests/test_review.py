@@ -347,6 +347,8 @@ def test_a_decision_about_one_copy_is_about_the_mail(path: Path) -> None:
 
 
 def test_all_like_a_mail_are_the_waiting_ones_of_its_rule_and_sender(path: Path) -> None:
+    one = suspect(9)
+    proven = replace(one, verdict=replace(one.verdict, authenticity=Authenticity.PASS))
     others = {
         "alike": suspect(2),
         "in another folder": suspect(2, place=Place("shop", "Archive", 7, 2)),
@@ -357,6 +359,7 @@ def test_all_like_a_mail_are_the_waiting_ones_of_its_rule_and_sender(path: Path)
         "listed": judged(7),
         "listed by another copy": suspect(7, place=Place("shop", "Archive", 7, 7)),
         "failed authentication": suspect(8, fails=True),
+        "proven": proven,
     }
     record(path, suspect(1), *others.values())
     reject(path, 2 + list(others).index("decided"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from letters import ALIAS, AMAZON
-from nosend.model import Authenticity, Letter, Sender, Trust
-from nosend.verdict import sender
+from letters import ALIAS, AMAZON, mail
+from nosend.judging import Judging
+from nosend.model import Authenticity, Letter, Mail, Place, Sender, Trust
+from nosend.verdict import rules, sender
 from nosend.verdict.authenticity import authenticity as weigh
 
 EVIL = "x@evil.example"
@@ -195,3 +196,18 @@ def test_only_authentication_results_count() -> None:
 )
 def test_hostile_results_are_read_in_bounded_time(value: str) -> None:
     assert authenticity(*[value] * 12) is Authenticity.UNKNOWN
+
+
+def test_a_from_that_only_looks_like_somebodys_address_is_told_as_none() -> None:
+    """So that it is not alike a mail of his, for whoever accepts mails that are alike."""
+    by = Judging(Trust(), rules.builtin())
+
+    def told(value: str) -> str:
+        raw = mail(From=value)
+        return by.judge(Mail(raw, Place("shop", "x"), None, len(raw))).sender
+
+    assert told("Anna <anna@shop.example>") == "Anna <anna@shop.example>"
+    assert told("=?utf-8?q?Anna_=3Canna@shop.example=3E?=") == "no one address: Anna <anna@shop.example>"
+    assert told("=?utf-8?q?Anna_=3Canna@shop.example=3E?= <x@evil.example>") == (
+        "Anna <anna@shop.example> <x@evil.example>"
+    )

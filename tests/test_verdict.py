@@ -242,6 +242,38 @@ FORWARD_DOUBTS = {
         ),
         SOMEBODY_ELSES,
     ),
+    "below what the one forwards whom a trusted one forwards": (
+        multipart("\n" + forwarded("\n" + STRANGERS, sender="x@trusted.example"), ATTACHED, From=STRANGER),
+        SOMEBODY_ELSES,
+    ),
+    "below somebody's line that no pack knows": (
+        mail(f"x@elsewhere.example 님이 작성:\n\n{forwarded()}", From=STRANGER),
+        "the mail names somebody else's address",
+    ),
+    "quoted below what was said of it": (
+        mail(
+            "On Monday, X <x@elsewhere.example> wrote:\nSee below.\n"
+            + "".join(f"> {line}\n" for line in forwarded().splitlines()[2:]),
+            From=STRANGER,
+        ),
+        "the mail names somebody else's address",
+    ),
+    "in a block that a long subject parts": (
+        mail(
+            f"-------- Forwarded Message --------\nSubject: hello\nFrom: {AMAZON}\n{SENTENCE}\nDate: 2 Feb\n"
+            "From: X <x@elsewhere.example>\n\nHi.",
+            From=STRANGER,
+        ),
+        "the mail names somebody else's address",
+    ),
+    "beside a text that is not read": (
+        multipart("Content-Type: text/enriched\n\n" + STRANGERS, ATTACHED, From=STRANGER),
+        "not read: its text, which is text/enriched",
+    ),
+    "beside a text in winmail.dat": (
+        multipart("Content-Type: application/ms-tnef\n\nx", ATTACHED, From=STRANGER),
+        "not read: its text, which is application/ms-tnef",
+    ),
     "attached to what is a stranger's in words that no pack knows": (
         multipart(
             f"\nFrá: X <x@elsewhere.example>\nSent: 2 Feb\nTil: Y <{STRANGER}>\nEfni: hello\n\nHi.",

@@ -53,6 +53,7 @@ _LIKE_ORDER = re.compile(r"[0-9D][0-9]{2}[\s>]{0,9}-[\s>]{0,9}[0-9]{7}[\s>]{0,9}
 _DIGIT = re.compile(r"\d")  # in any script
 _FEWEST_DIGITS = 16  # of an order id
 _ALIAS = re.compile(r"[a-z0-9]{8,32}")
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'@]{1,64}@[\w.-]{1,255}")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")  # RFC 5322, dot-atom
 _NO_ALIAS = ("no-reply", "noreply", "donotreply", "do-not-reply")  # buyers that many orders share
 
@@ -140,6 +141,11 @@ def alias(address: str) -> str | None:
     if not at or domain not in _ALIAS_DOMAINS or local.startswith(_NO_ALIAS) or not _ALIAS.fullmatch(local):
         return None
     return f"{local}@{domain}"
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """Find what looks like an e-mail address in a text, in lower case."""
+    return tuple(found.lower() for found in _ADDRESS.findall(plain(text))) if "@" in plain(text) else ()
 
 
 def is_buyer_address(address: str) -> bool:

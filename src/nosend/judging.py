@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from nosend import identifiers, verdict
 from nosend.letter import header
 from nosend.model import Judged, Kind, Letter, Policy
-from nosend.verdict import addressee, authenticity
+from nosend.verdict import addressee, authenticity, sender
 
 if TYPE_CHECKING:
     from nosend.model import Mail, Trust, Verdict
@@ -83,7 +83,7 @@ class Judging:
             mail=mail,
             sha256=digest,
             key=ids[0][:500] if len(ids) == 1 else f"sha256:{digest}",
-            sender=identifiers.one_line(header.decode(", ".join(read.header("from"))))[:200],
+            sender=_sender(read),
             subject=identifiers.one_line(read.subject)[:200],
             written_at=written_at,
             verdict=found,
@@ -91,6 +91,12 @@ class Judging:
             account=addressee.account(read, self.trust.accounts) or mail.place.account,
             judged_by=self.fingerprint,
         )
+
+
+def _sender(read: Letter) -> str:
+    """Write From for a person; where it is no one address, it may look like somebody's and is not."""
+    told = identifiers.one_line(header.decode(", ".join(read.header("from"))))[:200]
+    return told if sender.address(read) or not told else f"no one address: {told}"
 
 
 def believable(written_at: datetime | None, received_at: datetime | None) -> datetime | None:

@@ -42,7 +42,7 @@ def read(raw: bytes | Head, marks: Marks, glance: Glance = _at_all, limits: mime
     if opened.size > limits.size:
         budget.cut(f"bytes after the first {limits.size}")
         section = section._replace(body=section.body[: limits.size])
-    found = _Reading(marks, glance, budget).letter(section, How.SENT)
+    found = _Reading(marks, glance, budget, mime.Budget(limits)).letter(section, How.SENT)
     return replace(found, cuts=tuple(budget.cuts))
 
 
@@ -77,6 +77,7 @@ class _Reading:
     marks: Marks
     glance: Glance
     budget: mime.Budget
+    looks: mime.Budget  # what looking at texts costs, of all letters together
 
     def letter(self, section: mime.Section, how: How, depth: int = 0) -> Letter:
         budget, limits = self.budget, self.budget.limits
@@ -87,6 +88,9 @@ class _Reading:
         heading = _heading(section.fields)
         parts = list(mime.leaves(section, budget, depth))
         reads_text = self._matters(heading, parts)
+        unread = {part.media for part in parts if part.may_be_text and not self._is_text(part)}
+        if unread and not any(self._is_text(part) for part in parts):
+            budget.cut(f"its text, which is {' and '.join(sorted(unread))}")
         paragraphs: list[str] = []
         links: list[str] = []
         inside: list[Letter] = []
@@ -121,8 +125,11 @@ class _Reading:
         matters = self.glance(heading)
         if not matters:
             return True
-        look = replace(self, budget=mime.Budget(self.budget.limits, parts=self.budget.parts))
-        return any(self._is_text(part) and look._lines(part, matters) for part in parts)  # noqa: SLF001 - itself
+        look = replace(self, budget=replace(self.looks, parts=self.budget.parts, cuts=[]))
+        found = any(self._is_text(part) and look._lines(part, matters) for part in parts)  # noqa: SLF001 - itself
+        spent = look.budget
+        self.looks.text, self.looks.tags, self.looks.lines = spent.text, spent.tags, spent.lines
+        return found or bool(spent.cuts)
 
     def _lines(self, part: mime.Part, matters: Callable[[str], bool] | None = None) -> list[lines.Line]:
         text, is_html = self._text(part)

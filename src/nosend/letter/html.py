@@ -34,7 +34,7 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
 _BLANK_LINES = re.compile(r"\n\s*\n\s*")
 _END = re.compile(r"</(?:html|body)(?![a-z0-9])", re.IGNORECASE)  # libxml2 makes no tree of what stands below it
-_LONG_TAG = 10_000  # characters
+_LONG_TAG = 2_000  # characters
 _GREATER = re.compile(r"""=\s*(?:"[^">]*>|'[^'>]*>)""")
 _NOTHING = re.compile(r">?(?:\s|</(?:html|body)>)*+", re.IGNORECASE)
 
@@ -58,11 +58,12 @@ def lines(markup: str, matters: Callable[[str], bool] | None = None) -> list[Lin
         return []
     if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
         return _read(markup)  # nested too deeply for a tree; bs4 is handed the elements one by one
-    if tree.find(".//pre") is not None:
-        return _read(markup)
+    is_verbatim = tree.find(".//pre") is not None
     _leave_words(tree)
     if matters and not matters(_told(tree)):
         return []
+    if is_verbatim:
+        return _read(markup)
     _write_line_ends(tree)
     return _read(_BLANK_LINES.sub("\n\n", etree.tostring(tree, encoding="unicode", method="html")))
 

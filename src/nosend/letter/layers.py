@@ -1,8 +1,8 @@
 """Which lines are the letter's own, and which are somebody else's: quoted or forwarded.
 
 Reads the marks that the common mail programs leave: `>` and <blockquote>, the "Forwarded message" line, the
-From/Sent/To/Subject block of Outlook, and Amazon's "------------- Message: -------------" fence around what a
-buyer wrote.
+From/Sent/To/Subject block of Outlook, and any other words between dashes, as Amazon's "------------- Message:
+-------------" around what a buyer wrote.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 5  # forwards of forwards of forwards
 _MOST = 20  # letters inside one letter
-_BUYER_FENCE = re.compile(r"-{6,}\s*[^\s-][^-]{0,40}[:：]?\s*-{6,}")
+_FENCE = re.compile(r"([-_=])\1{2,}\s*[^\s\-_=].{0,200}?([-_=])\2{2,}")
 
 
 def letter(lines: list[Line], marks: Marks, how: How = How.SENT, level: int = 0) -> Letter:
@@ -36,11 +36,11 @@ def letter(lines: list[Line], marks: Marks, how: How = How.SENT, level: int = 0)
             quoted = [replace(one, depth=one.depth - 1) for one in lines[at:end]]
             enclosed.append(_quoted(quoted, lines[at - 1].text if at else "", marks))
             at = end
-        elif _is_buyer_fence(line.text):
-            enclosed.append((How.QUOTED, lines[at + 1 :]))
-            break
         elif (is_line := marks.is_line(line.text)) or marks.begins_block(lines[at : at + 12]):
             enclosed.append((How.FORWARDED, lines[at + is_line :]))
+            break
+        elif _FENCE.fullmatch(line.text.strip()):
+            enclosed.append((How.QUOTED, lines[at + 1 :]))
             break
         else:
             own.append(line)
@@ -76,7 +76,3 @@ def _inner(lines: list[Line], marks: Marks, how: How, level: int) -> Letter:
     fields, rest = marks.block(lines)
     subject = next((value for name, value in fields if name == "subject"), "")
     return replace(letter(rest, marks, how, level), headers=fields, subject=subject)
-
-
-def _is_buyer_fence(text: str) -> bool:
-    return bool(_BUYER_FENCE.fullmatch(text.strip())) and text.strip("- \t").endswith(COLON)

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 FIELDS = ("from", "date", "to", "cc", "subject", "reply-to")  # what a block may tell, by its names in RFC 5322
 
 _FIELD_LINE = re.compile(r"\*?([^\s\d:：*][^\d:：*]{0,24})\*?\s?[:：]\*?\s*(.*)", re.DOTALL)
-_ADDRESS = re.compile(r"[<\[(](?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}[>\])]")
+_ADDRESS = re.compile(r"[<\[(](?:mailto:)?[^\s<>()\[\]@]{1,64}@[^\s<>()\[\]@]{1,255}[>\])]")
 _YEAR, _TIME = re.compile(r"(?<!\d)[12]\d{3}(?!\d)"), re.compile(r"(?<!\d)\d{1,2}[:.：]\d{2}(?!\d)")
 _ON_ONE_LINE = re.compile(r"([-_=]{3,}[^-_=]{3,60}[-_=]{3,})\s*(\S.*)", re.DOTALL)
 _YAHOOS_ORDER = re.compile(r"from to (?:cc )?date(?: subject)?")  # often glued to the zone: "CETSubject:"
+_LONGEST = 300  # characters of a value that are looked at
 _MOST = 12  # lines of a block that are looked at
 COLON = (":", "：")
 
@@ -110,7 +111,8 @@ class Marks:
 def _is_foreign(lines: list[Line]) -> bool:
     """Tell three `label: value` lines of which one tells an address, or a time in a year, from what people write."""
     values = [value for _, value, _ in _labels(lines)]
-    told = (_ADDRESS.search(value) or (_YEAR.search(value) and _TIME.search(value)) for value in values)
+    short = [value[:_LONGEST] for value in values]
+    told = (_ADDRESS.search(one) or (_YEAR.search(one) and _TIME.search(one)) for one in short)
     return len(values) >= 3 and any(told)
 
 

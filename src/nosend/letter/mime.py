@@ -12,6 +12,7 @@ from binascii import a2b_qp, a2b_uu
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from nosend.letter import header
 from nosend.letter.header import Fields  # noqa: TC001 - a NamedTuple reads its annotations
@@ -23,7 +24,11 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 _PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")  # RFC 2045, 6.7 (3)
 _HEADER_CAP = 256 * 1024
 _PADDING = 100  # spaces that may follow a boundary (RFC 2046, 5.1.1: "transport padding")
-_LETTER_TYPES = frozenset({"message/rfc822", "message/global"})
+_LETTER_TYPES = frozenset({"message/rfc822", "message/global", "text/rfc822"})
+_TEXT_INSIDE = frozenset(
+    "application/ms-tnef application/vnd.ms-tnef application/pkcs7-mime application/x-pkcs7-mime application/rtf "
+    "application/xhtml+xml multipart/encrypted application/pgp-encrypted".split()
+)
 _MOST_QUOTED = 2 * 1024 * 1024  # bytes of a part; nothing else is so dear to decode
 _UU_BYTES = 512 * 1024  # of a uuencoded part; no program that writes a notice uses it
 
@@ -83,6 +88,11 @@ class Part:
     def is_letter(self) -> bool:
         """Tell whether it is an attached mail."""
         return self.media in _LETTER_TYPES or self.filename.endswith(".eml")
+
+    @property
+    def may_be_text(self) -> bool:
+        """Tell whether a mail program may show it as the text of the mail, though nosend does not read it."""
+        return self.media.startswith("text/") or self.media in _TEXT_INSIDE
 
     def body(self, budget: Budget) -> bytes:
         """Decode the bytes; what is not read need not be decoded."""
@@ -184,10 +194,15 @@ def _leaf(section: Section, kind: str, parameters: dict[str, str]) -> Part:
         flowed=parameters.get("format", "").lower() == "flowed",
         delsp=parameters.get("delsp", "").lower() == "yes",
         attachment=disposition.lower() == "attachment",
-        filename=header.decode((more.get("filename", "") or parameters.get("name", ""))[:1_000]).lower(),
+        filename=_file_name(more.get("filename", "") or parameters.get("name", "")),
         encoding=_value(fields, "content-transfer-encoding")[0].lower().strip(" .\"'"),
         encoded=section.body,
     )
+
+
+def _file_name(written: str) -> str:
+    """Give a file name in lower case, of encoded words or as RFC 2231 writes it: `utf-8''n%2Eeml`."""
+    return unquote(header.decode(written[:1_000]).rpartition("''")[2]).strip().lower()
 
 
 def _content_type(fields: Fields, default: str) -> tuple[str, dict[str, str]]:
@@ -197,6 +212,7 @@ def _content_type(fields: Fields, default: str) -> tuple[str, dict[str, str]]:
 
 
 _LONGEST_TYPE = 200  # characters in which a media type is looked for
+_MOST_PARAMETERS = 100
 _MEDIA = re.compile(r"([a-z]{1,40})\s{0,9}/\s{0,9}([\w.+-]{1,100})")  # with what some programs write around it
 _PARAMETER = re.compile(r';[ \t]*([^\s=;"]{1,40})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))')
 
@@ -205,9 +221,9 @@ def _value(fields: Fields, name: str) -> tuple[str, dict[str, str]]:
     """Read `value; name=text; name="text"` (RFC 2045, 5.1); of repeated fields and parameters the first counts."""
     written = header.first(fields, name)
     parameters: dict[str, str] = {}
-    for found in _PARAMETER.finditer(written):
+    for found in islice(_PARAMETER.finditer(written), _MOST_PARAMETERS):
         quoted, bare = found[2], found[3]
-        text = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (bare or "").strip()
+        text = (quoted or bare or "").strip() if "\\" not in (quoted or "") else re.sub(r"\\(.)", r"\1", quoted)
         key, _, section = found[1].lower().partition("*")  # RFC 2231: name*=utf-8''text, name*0=text; name*1=more
         if section.rstrip("*") not in {"", "0"}:
             parameters[key] = parameters.get(key, "") + text

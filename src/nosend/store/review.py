@@ -156,8 +156,8 @@ def _rejected(row: _Row, now: datetime) -> Event:
 
 _ROW = f"SELECT account, {', '.join(rows.columns(_Row)[1:])} FROM ledger WHERE id = ?"
 _ALIKE = f"""
-    SELECT min(ledger.id) FROM ledger, (SELECT rule, sender, authenticity FROM ledger WHERE id = :id) one
-    WHERE ledger.rule = one.rule AND ledger.rule != '' AND ledger.sender = one.sender
-    AND (ledger.authenticity = 'fail') = (one.authenticity = 'fail') AND {rows.WAITS}
+    SELECT min(ledger.id) FROM ledger, (SELECT rule, sender, sent_by, authenticity FROM ledger WHERE id = :id) one
+    WHERE ledger.rule = one.rule AND ledger.rule != '' AND ledger.sender = one.sender AND ledger.sender != ''
+    AND ledger.sent_by = one.sent_by AND ledger.authenticity = one.authenticity AND {rows.WAITS}
     GROUP BY account, key ORDER BY 1
 """

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
+from nosend.verdict import sender
 
 if TYPE_CHECKING:
     from nosend.model import Accounts, Letter
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 _FIELDS = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"@]{1,255}")
 _MOST = 100  # addresses of a field that are looked at
-_LABEL = re.compile(r"[\w.=-]{1,64}")  # what may stand behind a plus and name an account
+_BETWEEN = re.compile("[,;:]")  # the addresses of a list or group
+_IN_BRACKETS = re.compile(r"<([^<>]*)>\s*$")
+_LABEL = re.compile(r"[\w.-]{1,64}")  # of an account, behind a plus; a "=" there stands for the "@" of somebody else
 
 
 def account(letter: Letter, accounts: Accounts) -> str | None:
@@ -25,16 +28,25 @@ def account(letter: Letter, accounts: Accounts) -> str | None:
 
 def named(letter: Letter, accounts: Accounts) -> set[str]:
     """Give the accounts that the first field with a known address names."""
+    return next(filter(None, (_named(letter.header(name), accounts) for name in _FIELDS)), set())
+
+
+def addresses(letter: Letter) -> set[str]:
+    """Give the addresses that a letter was delivered or written to, in lower case."""
+    return {address for name in _FIELDS for value in letter.header(name) for address in _addresses(value)}
+
+
+def _addresses(value: str) -> list[str]:
+    """Give the addresses of a field (RFC 5322, 3.4); what stands in a name, a comment or a quoted string is none."""
+    pieces = _BETWEEN.split((sender.unquoted(value) or "").lower())[:_MOST]
+    bare = (found[1] if (found := _IN_BRACKETS.search(piece)) else piece for piece in pieces)
+    return [address for one in bare if _ADDRESS.fullmatch(address := one.strip())]
+
+
+def _named(values: tuple[str, ...], accounts: Accounts) -> set[str]:
     known = dict(accounts.by_address)
-    fields = (
-        {told for value in letter.header(name) for told in _named(value, known, accounts.plus)} for name in _FIELDS
-    )
-    return next(filter(None, fields), set())
-
-
-def _named(value: str, known: dict[str, str], plus: bool) -> set[str]:  # noqa: FBT001 - a field of Accounts
-    addresses = (found.lower() for found in _ADDRESS.findall(value)[:_MOST])
-    return {told for address in addresses if (told := known.get(address) or (plus and _after_plus(address)) or "")}
+    found = (address for value in values for address in _addresses(value))
+    return set(filter(None, (known.get(one) or (_after_plus(one) if accounts.plus else "") for one in found)))
 
 
 def _after_plus(address: str) -> str:

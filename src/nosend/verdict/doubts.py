@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nosend import identifiers
 from nosend.model import Authenticity, How, Kind, Policy, Sender
 from nosend.verdict import addressee, sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nosend.model import Letter, OptOut, Verdict
     from nosend.verdict.case import Case
@@ -87,9 +88,35 @@ def of_somebody_else(case: Case, _: Inside) -> str:
 
     A mail program sends attachments along with what is forwarded: whatever else the mail brings may be a stranger's.
     """
-    inline = (letter for letter in case.letter.inside if letter.how is not How.ATTACHED)
-    strange = any(sender.who(sender.address(letter), case.trust) is Sender.OTHER for letter in inline)
+    strange = any(sender.who(sender.address(letter), case.trust) is Sender.OTHER for letter in _inline(case.letter))
     return "the mail passes on somebody else's mail as well" if strange else ""
+
+
+def _inline(letter: Letter) -> Iterator[Letter]:
+    """Go through what stands quoted and forwarded in the text of a letter, and in that."""
+    for inner in letter.inside:
+        if inner.how is not How.ATTACHED:
+            yield inner
+            yield from _inline(inner)
+
+
+def names_somebody_else(case: Case, _: Inside) -> str:
+    """Ask that no address of a stranger stands in the text: mail programs have many ways to say who wrote what.
+
+    Known are Amazon's, the forwarders', those of the forwarder's own domain, and those that the mails were sent to; in
+    the notice itself the buyer's as well.
+    """
+    letters = (case.letter, *_inline(case.letter))
+    known = {address for letter in letters for address in addressee.addresses(letter)}
+    own = case.address.rpartition("@")[2]
+    for letter in letters:
+        by_amazon = sender.who(sender.address(letter), case.trust) is Sender.AMAZON
+        for address in identifiers.addresses(" ".join(letter.paragraphs)):
+            buyers = by_amazon and identifiers.is_buyer_address(address)
+            ours = address in known or address.rpartition("@")[2] == own
+            if not (buyers or ours or sender.who(address, case.trust) is not Sender.OTHER):
+                return "the mail names somebody else's address"
+    return ""
 
 
 def several_inline(_: Case, inside: Inside) -> str:
@@ -115,6 +142,7 @@ DOUBTS_INSIDE: tuple[Callable[[Case, Inside], str], ...] = (
     forged_forward,
     doubted_inside,
     of_somebody_else,
+    names_somebody_else,
     several_inline,
     not_whole_outside,
     unknown_account_inside,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nosend.verdict.case import Case
 
 # The address every known notice came from. Amazon's other addresses pass on what sellers and buyers wrote (copies
-# of messages, forum posts, support cases): without the marker they prove nothing.
+# of messages, forum posts, support cases), and the marker is a field that no signature covers.
 _NOTIFIER = "auto-communication@"
 
 
@@ -32,12 +32,13 @@ def marker(case: Case) -> Finding | None:
     if not values:
         return None
     line = f"{MARKER}: {', '.join(case.letter.header(MARKER))}"
-    if values == {OPTED_OUT}:
-        return Finding(Kind.OPT_OUT, "marker", line)
-    if OPTED_OUT in values:
-        return Finding(Kind.OPT_OUT, "marker", line, doubts=("the markers contradict each other",))
     if any(map(may_opt_out, values)):
-        return Finding(Kind.OPT_OUT, "marker", line, doubts=("this value of the marker is not known",))
+        doubts = (
+            ("the markers contradict each other", OPTED_OUT in values and len(values) > 1),
+            ("this value of the marker is not known", OPTED_OUT not in values),
+            _from_another_address(case),
+        )
+        return Finding(Kind.OPT_OUT, "marker", line, doubts=tuple(text for text, holds in doubts if holds))
     if case.sender is not Sender.AMAZON:
         return Finding(Kind.UNRELATED, "marker-other", line)
     cause = next(iter(_other_causes(case)), None)  # it lists nothing, so that no wording needs to be confirmed
@@ -58,10 +59,7 @@ def opt_out_wording(case: Case) -> Finding | None:
     first = min(heard, key=lambda match: not match.wording.confirmed)
     doubts = [
         ("this wording is not confirmed", not first.wording.confirmed),
-        (
-            "not from the address that sends notices",
-            case.sender is Sender.AMAZON and not case.address.startswith(_NOTIFIER),
-        ),
+        _from_another_address(case),
         ("the words run over the end of a sentence", not first.is_one_sentence),
         ("another cause is named as well", bool(_other_causes(case))),
     ]
@@ -72,6 +70,11 @@ def opt_out_wording(case: Case) -> Finding | None:
         first.wording.version,
         tuple(text for text, holds in doubts if holds),
     )
+
+
+def _from_another_address(case: Case) -> tuple[str, bool]:
+    holds = case.sender is Sender.AMAZON and not case.address.startswith(_NOTIFIER)
+    return "not from the address that sends notices", holds
 
 
 def known_other_cause(case: Case) -> Finding | None:
