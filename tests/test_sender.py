@@ -209,5 +209,5 @@ def test_a_from_that_only_looks_like_somebodys_address_is_told_as_none() -> None
     assert told("Anna <anna@shop.example>") == "Anna <anna@shop.example>"
     assert told("=?utf-8?q?Anna_=3Canna@shop.example=3E?=") == "no one address: Anna <anna@shop.example>"
     assert told("=?utf-8?q?Anna_=3Canna@shop.example=3E?= <x@evil.example>") == (
-        "Anna <anna@shop.example> <x@evil.example>"
+        "no one address: Anna <anna@shop.example> <x@evil.example>"
     )
