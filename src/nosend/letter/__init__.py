@@ -88,8 +88,7 @@ class _Reading:
         heading = _heading(section.fields)
         parts = list(mime.leaves(section, budget, depth))
         reads_text = self._matters(heading, parts)
-        unread = {part.media for part in parts if part.may_be_text and not self._is_text(part)}
-        if unread and not any(self._is_text(part) for part in parts):
+        if unread := self._unread(parts):
             budget.cut(f"its text, which is {' and '.join(sorted(unread))}")
         paragraphs: list[str] = []
         links: list[str] = []
@@ -119,6 +118,16 @@ class _Reading:
 
     def _is_text(self, part: mime.Part) -> bool:
         return (part.media == "text/plain" or "html" in part.media) and not (part.attachment and self.budget.parts)
+
+    def _unread(self, parts: list[mime.Part]) -> set[str]:
+        """Give the types of what a mail program may show as the text, though it is not read.
+
+        Where there is other text, no attachment is, and nothing in types that are data: calendars, tables, cards.
+        """
+        unread = [part for part in parts if part.may_be_text and not self._is_text(part)]
+        if any(self._is_text(part) for part in parts):
+            unread = [part for part in unread if part.is_rich_text and not part.attachment]
+        return {part.media for part in unread}
 
     def _matters(self, heading: Letter, parts: list[mime.Part]) -> bool:
         """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget."""

@@ -25,6 +25,7 @@ _PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")  # RFC 2045, 6.7 (3)
 _HEADER_CAP = 256 * 1024
 _PADDING = 100  # spaces that may follow a boundary (RFC 2046, 5.1.1: "transport padding")
 _LETTER_TYPES = frozenset({"message/rfc822", "message/global", "text/rfc822"})
+_RICH_TEXT = frozenset("text/enriched text/richtext text/rtf text/markdown text/x-markdown application/rtf".split())
 _TEXT_INSIDE = frozenset(
     "application/ms-tnef application/vnd.ms-tnef application/pkcs7-mime application/x-pkcs7-mime application/rtf "
     "application/xhtml+xml multipart/encrypted application/pgp-encrypted".split()
@@ -92,7 +93,12 @@ class Part:
     @property
     def may_be_text(self) -> bool:
         """Tell whether a mail program may show it as the text of the mail, though nosend does not read it."""
-        return self.media.startswith("text/") or self.media in _TEXT_INSIDE
+        return not self.is_letter and (self.media.startswith("text/") or self.media in _TEXT_INSIDE)
+
+    @property
+    def is_rich_text(self) -> bool:
+        """Tell whether it is text with a markup that is not read."""
+        return self.media in _RICH_TEXT
 
     def body(self, budget: Budget) -> bytes:
         """Decode the bytes; what is not read need not be decoded."""
