@@ -384,6 +384,13 @@ def test_a_look_alikes_letter_is_read_however_its_words_are_written(written: tup
     assert (told.kind, told.orders) == (Kind.SUSPECT, (ORDER,))
 
 
+def test_of_a_strangers_letter_with_another_attached_all_doubts_are_told() -> None:
+    """Found by fuzzing: its own text matters, though it is none of a notice."""
+    raw = multipart("\n" + forwarded("Hello.", sender="x@elsewhere.example"), ATTACHED, From=STRANGER)
+    assert recognize(raw) == judge(read(raw))
+    assert SOMEBODY_ELSES in recognize(raw).why
+
+
 # What is worth reading.
 
 

@@ -130,9 +130,12 @@ class _Reading:
         return {part.media for part in unread}
 
     def _matters(self, heading: Letter, parts: list[mime.Part]) -> bool:
-        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget."""
+        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget.
+
+        Beside an attached letter it does: it tells whose that is.
+        """
         matters = self.glance(heading)
-        if not matters:
+        if not matters or any(part.is_letter for part in parts):
             return True
         look = replace(self, budget=replace(self.looks, parts=self.budget.parts, cuts=[]))
         found = any(self._is_text(part) and look._lines(part, matters) for part in parts)  # noqa: SLF001 - itself
