@@ -104,6 +104,13 @@ def test_a_marker_begins_a_forward(marker: str) -> None:
     assert plain(f"{marker}\n\nBody.").inside == (Letter(How.FORWARDED, paragraphs=("Body.",)),)
 
 
+def test_a_line_above_a_marker_that_ends_with_a_colon_is_no_label() -> None:
+    told = plain(
+        f"Please list her:\n\n----- Forwarded Message -----\nFrom: {FROM}\nDate: 2 Feb 2026, 12:00\nTo: x\n\nBody."
+    )
+    assert (told.paragraphs, told.inside[0].header("from")) == (("Please list her:",), (FROM,))
+
+
 def test_all_after_a_marker_is_the_forward() -> None:
     told = plain("Own.\n\n----- Forwarded Message -----\nA.\n\nB.\n\nC.")
     assert told == Letter(paragraphs=("Own.",), inside=(Letter(How.FORWARDED, paragraphs=("A.", "B.", "C.")),))

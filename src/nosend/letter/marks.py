@@ -84,10 +84,12 @@ class Marks:
         name, _ = _labelled(lines[0].text)
         if not name:
             return False
+        end = next((n for n, line in enumerate(lines[:_MOST]) if self.is_line(line.text)), _MOST)
+        lines = lines[:end]  # "Please list her:" above a forward is no label
         if self.fields.get(name) == "from":
-            names = {name for name, _ in self.block(lines[:_MOST])[0]}
+            names = {name for name, _ in self.block(lines)[0]}
             return len(names) >= 3 and "subject" in names
-        return _is_foreign(lines[:_MOST])
+        return _is_foreign(lines)
 
     def block(self, lines: list[Line]) -> tuple[Fields, list[Line]]:
         """Read the block at the head of a forward, and give what stands below it."""
