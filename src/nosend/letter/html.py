@@ -111,9 +111,10 @@ def _write_line_ends(tree: etree._Element) -> None:
 
 
 def _on_one_line(text: str | None) -> str:
-    if not text or text.isprintable():
-        return text or ""
-    return _UNWRITABLE.sub("", text).replace("\n", " ")
+    if not text:
+        return ""
+    text = text.replace("\n", " ")
+    return text if text.isprintable() else _UNWRITABLE.sub("", text)
 
 
 def _told(tree: etree._Element) -> str:

@@ -22,6 +22,8 @@ _LABEL = re.compile(r"[\w.-]{1,64}")  # of an account, behind a plus; a "=" ther
 
 def account(letter: Letter, accounts: Accounts) -> str | None:
     """Give the one account that is named; None when none or several are."""
+    if not accounts.by_address and not accounts.plus:
+        return None
     found = named(letter, accounts)
     return found.pop() if len(found) == 1 else None
 

@@ -46,8 +46,11 @@ class Case:
 
     def matches(self, wordings: tuple[wording.Wording, ...]) -> tuple[wording.Match, ...]:
         """Find wordings in the letter's own text; those of which a fragment is nowhere are not looked for."""
-        likely = tuple(one for one in wordings if all(part in self._words for part in one.fragments))
-        return wording.find(likely, self.letter.paragraphs)
+        words = self._words
+        likely = (one for one in wordings if not one.fragments or one.fragments[0] in words)
+        return wording.find(
+            tuple(one for one in likely if all(part in words for part in one.fragments)), self.letter.paragraphs
+        )
 
     @cached_property
     def orders(self) -> tuple[str, ...]:

@@ -48,8 +48,10 @@ def not_whole(case: Case) -> str:
 def unknown_account(case: Case) -> str:
     """Ask for a known seller account, if the user does."""
     accounts = case.trust.accounts
+    if not accounts.must_be_known:
+        return ""
     found = addressee.named(case.letter, accounts)
-    if not accounts.must_be_known or len(found) == 1:
+    if len(found) == 1:
         return ""
     return "to several of the configured accounts" if found else "to none of the configured accounts"
 
