@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from letters import mail, multipart, read
+from nosend import letter
 from nosend.letter import mime
 from nosend.model import How, Letter
+from nosend.verdict import rules
 
 LIMITS = mime.Limits()
 PLAIN = "Content-Type: text/plain\n\n{}"
@@ -273,3 +275,12 @@ HEADER_CUT = (
 )
 def test_hostile_structure_is_read_in_bounded_time(raw: bytes, cuts: tuple[str, ...]) -> None:
     assert read(raw).cuts == cuts
+
+
+def test_all_looks_together_cost_no_more_than_one_reading() -> None:
+    """Of each attached letter it is asked whether its text matters; when too much was looked at, it does."""
+    inner = "Content-Type: message/rfc822\n\nContent-Type: text/plain\n\n" + "x" * 60
+    marks = rules.builtin().marks
+    for count, cuts in ((1, ()), (3, ("text after the first 100 characters",))):
+        raw = multipart(*[inner] * count)
+        assert letter.read(raw, marks, lambda _: lambda _: False, SHORT).cuts == cuts

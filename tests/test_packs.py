@@ -326,6 +326,16 @@ def test_every_verb_that_judges_refuses_a_broken_pack_with_every_mistake(nosend:
     assert nosend.rows("SELECT count(*) FROM ledger") == [(0,)]
 
 
+def test_a_broken_pack_is_a_trouble_that_status_tells(nosend: Shell) -> None:
+    (nosend.folder / "mine").mkdir()
+    written(nosend.folder / "mine", fi=changed(version="", seen=""))
+    nosend.configure("me", 1)
+    config = nosend.folder / "config.toml"
+    config.write_text('packs = "mine"\n' + config.read_text())
+    nosend("sync", code=2)
+    assert "mine/fi.toml:1: version is missing" in nosend("status").stdout
+
+
 # What a pack does.
 
 

@@ -391,6 +391,12 @@ def test_of_a_strangers_letter_with_another_attached_all_doubts_are_told() -> No
     assert SOMEBODY_ELSES in recognize(raw).why
 
 
+def test_an_address_is_read_without_what_cannot_be_seen_in_it() -> None:
+    block = f"From: {AMAZON.replace('@', '@&#8203;')}<br>Date: 2 Feb 2023<br>Subject: {SUBJECT}<br>To: x@shop.example"
+    raw = mail(f"<p>Look.<p>{block}<p>New words.", Content_Type="text/html", From=f'"{AMAZON}" <x@evil.example>')
+    assert recognize(raw).kind is Kind.SUSPECT
+
+
 # What is worth reading.
 
 
