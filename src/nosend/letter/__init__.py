@@ -130,7 +130,7 @@ class _Reading:
         return {part.media for part in unread}
 
     def _matters(self, heading: Letter, parts: list[mime.Part]) -> bool:
-        """Tell whether the text of a letter matters: all of it, or nothing of it does. The look costs no budget.
+        """Tell whether the text of a letter matters: all of it does, or nothing. Looks have a budget of their own.
 
         Beside an attached letter it does: it tells whose that is.
         """

@@ -28,7 +28,7 @@ _LETTER_TYPES = frozenset({"message/rfc822", "message/global", "text/rfc822"})
 _RICH_TEXT = frozenset("text/enriched text/richtext text/rtf text/markdown text/x-markdown application/rtf".split())
 _TEXT_INSIDE = frozenset(
     "application/ms-tnef application/vnd.ms-tnef application/pkcs7-mime application/x-pkcs7-mime application/rtf "
-    "application/xhtml+xml multipart/encrypted application/pgp-encrypted".split()
+    "application/pgp-encrypted".split()
 )
 _MOST_QUOTED = 2 * 1024 * 1024  # bytes of a part; nothing else is so dear to decode
 _UU_BYTES = 512 * 1024  # of a uuencoded part; no program that writes a notice uses it
@@ -229,7 +229,9 @@ def _value(fields: Fields, name: str) -> tuple[str, dict[str, str]]:
     parameters: dict[str, str] = {}
     for found in islice(_PARAMETER.finditer(written), _MOST_PARAMETERS):
         quoted, bare = found[2], found[3]
-        text = (quoted or bare or "").strip() if "\\" not in (quoted or "") else re.sub(r"\\(.)", r"\1", quoted)
+        text = (bare or "").strip() if quoted is None else quoted
+        if quoted and "\\" in quoted:
+            text = re.sub(r"\\(.)", r"\1", quoted)
         key, _, section = found[1].lower().partition("*")  # RFC 2231: name*=utf-8''text, name*0=text; name*1=more
         if section.rstrip("*") not in {"", "0"}:
             parameters[key] = parameters.get(key, "") + text
