@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from nosend import config
-from nosend.config import Mailbox, Settings
+from nosend.config import Mailbox, Secret, Settings
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
 
 NEEDED = {"account": '"shop"', "host": '"imap.example.com"', "username": '"me"', "password_env": '"SECRET"'}
 HOST = "host = '{}' must be the name or address of the server alone; its port goes to port"
-ONE_OF = "give exactly one of password_env, password_file, password_command, password"
+ONE_OF = (
+    "give exactly one of password_env, password_file, password_command, password_keyring, password_credential, password"
+)
 SECRET = "correct horse battery staple"
 
 
@@ -54,10 +56,8 @@ def test_defaults(tmp_path: Path) -> None:
                 tls="implicit",
                 ca_file=None,
                 username="me",
-                password_env="SECRET",
-                password_file=None,
-                password_command=(),
-                password="",
+                secret=Secret("password_env", "env", "SECRET", (), "me"),
+                oauth=None,
                 folders=("INBOX",),
                 read_all=False,
                 trust=Trust(),
@@ -72,7 +72,9 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
     keys = {
         "account": '"shop-us"', "host": '"mail.test"', "port": "1143", "tls": '"starttls"', "ca_file": '"certs/ca.pem"',
         "username": '"you"', "password_env": "", "password_file": '"/etc/secret"', "password_command": "[]",
-        "password": '""', "folders": '["INBOX", "Amazon/Opt-outs", "INBOX"]', "read_all": "true",
+        "password": '""', "password_keyring": '""', "password_credential": '""', "oauth": '""', "oauth_client_id": '""',
+        "oauth_client_secret": "{}", "oauth_tenant": '""', "oauth_grant": '""', "oauth_scope": '""',
+        "oauth_endpoints": "{}", "folders": '["INBOX", "Amazon/Opt-outs", "INBOX"]', "read_all": "true",
         "trusted_forwarders": '["Me@Shop.example", "mine.example"]', "timeout": "7",
         "trusted_authserv_id": '"MX.shop.example"', "authenticity": '"require"', "plus_accounts": "true",
         "accounts": '{ "US@shop.example" = "shop-us" }', "unknown_account": '"suspect"',
@@ -96,10 +98,8 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
                 tls="starttls",
                 ca_file=tmp_path / "certs/ca.pem",
                 username="you",
-                password_env="",
-                password_file=Path("/etc/secret"),
-                password_command=(),
-                password="",
+                secret=Secret("password_file", "file", "/etc/secret", (), "you"),
+                oauth=None,
                 folders=("INBOX", "Amazon/Opt-outs"),
                 read_all=True,
                 trust=trust,
@@ -204,7 +204,7 @@ def test_password_stands_only_in_a_file_that_others_cannot_read(tmp_path: Path, 
     told = f"password stands in a file that others can read: chmod 600 {path}, or use password_env"
     assert problems(path) == [told]
     path.chmod(0o600)
-    assert config.load(path).mailboxes[0].password == SECRET
+    assert config.load(path).mailboxes[0].secret == Secret("password", "plain", SECRET, (), "me")
     config.load(written(tmp_path, {}, mode=0o644))  # without a password anybody may read it
 
 
@@ -227,7 +227,7 @@ def test_secret_is_never_shown(tmp_path: Path, keys: dict) -> None:
 
 def test_mailbox_shows_itself_without_its_password(tmp_path: Path) -> None:
     settings = config.load(written(tmp_path, {"password_env": "", "password": f'"{SECRET}"'}))
-    assert settings.mailboxes[0].password == SECRET
+    assert settings.mailboxes[0].secret == Secret("password", "plain", SECRET, (), "me")
     assert SECRET not in repr(settings)
     assert "Mailbox('shop', 'me@imap.example.com:993')" in repr(settings)
 
@@ -272,7 +272,8 @@ def test_example_shows_every_key_and_loads_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(config.example(), encoding="utf-8")
     (mailbox,) = config.load(path).mailboxes
-    assert (mailbox.account, mailbox.port, mailbox.password_env) == ("shop-us", 993, "NOSEND_PASSWORD")
+    assert (mailbox.account, mailbox.port) == ("shop-us", 993)
+    assert mailbox.secret == Secret("password_env", "env", "NOSEND_PASSWORD", (), "orders@example.com")
 
 
 def test_example_shows_every_key_with_its_default() -> None:
