@@ -9,7 +9,7 @@ from nosend.errors import ConfigError
 from nosend.mailbox import secret
 from nosend.mailbox.imap import ImapMailbox
 from nosend.mailbox.sasl import Bearer
-from nosend.oauth import device, kept, redirect
+from nosend.oauth import kept
 from nosend.oauth.client import Client
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def log_in(mailbox: Mailbox, environment: Mapping[str, str], show: Callable[[str
             f"account {mailbox.account!r} logs in with a password: there is nothing to grant. For OAuth set "
             'oauth = "google", "microsoft" or "custom" (docs/login.md)'
         )
+    from nosend.oauth import device, redirect  # noqa: PLC0415 - `sync` asks nobody
+
     client = _client(mailbox, environment)
     if mailbox.oauth.grant == CLIENT:
         with ImapMailbox(mailbox, credentials(mailbox, environment)):

@@ -70,7 +70,7 @@ def _from_keyring(secret: Secret, who: str) -> str:
     mend = f"put it there with `keyring set {secret.value} {secret.user}`"
     try:
         import keyring  # noqa: PLC0415 - an extra, and slow to load
-        from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - an extra
+        from keyring.errors import NoKeyringError  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise ConfigError(f"{who}: {secret.key} needs keyring: pip install 'nosend[keyring]'") from error
     try:
@@ -80,7 +80,7 @@ def _from_keyring(secret: Secret, who: str) -> str:
             f"{who}: {secret.key}: this machine has no keyring (a server seldom has): use a file, a command or a "
             "systemd credential"
         ) from error
-    except KeyringError as error:
+    except Exception as error:  # its backends are plugins and raise what they like, also from D-Bus
         raise ConfigError(
             f"{who}: {secret.key}: the keyring cannot be read ({type(error).__name__}): unlock it, or use a file"
         ) from error
