@@ -8,11 +8,13 @@ import http.client
 import json
 import re
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 CLIENT_ID, CLIENT_SECRET = "nosend-test", "s3cr:t/of the client"
@@ -46,7 +48,7 @@ class Knobs:
 class Provider:
     """The provider. `knobs` is new for each test; tokens that were given out stay known."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
         self.knobs = Knobs()
         self.access: dict[str, tuple[str, str]] = {}  # token: user, scope
         self.refresh: dict[str, str] = {}  # token: user
@@ -82,6 +84,11 @@ class Provider:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self) -> None:

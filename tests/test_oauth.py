@@ -6,9 +6,11 @@ import base64
 import json
 import re
 import signal
+import socketserver
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -485,6 +487,53 @@ def test_provider_that_is_down_or_silent_is_transient(shop: Shell, provider: Pro
     assert kept(shop) == before
     path.write_text(text)
     assert shop("sync").stderr == ""
+
+
+def test_answer_that_drips_is_given_up_as_a_whole(shop: Shell, provider: Provider) -> None:
+    """Each piece comes well within the timeout, the answer never."""
+
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.2):
+                self.request.sendall(b"X-More: to come\r\n")
+
+    over = threading.Event()
+    grant(shop, provider)
+    run_out(shop)
+    path = shop.folder / "config.toml"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        text = path.read_text().replace(provider.url, f"http://127.0.0.1:{server.server_address[1]}")
+        path.write_text(text.replace("timeout = 20", "timeout = 1"))
+        assert "did not answer in 1 s: try again later" in shop("sync", code=75).stderr
+        over.set()
+        server.shutdown()
+
+
+def test_secrets_in_clear_go_through_no_proxy(shop: Shell, provider: Provider) -> None:
+    grant(shop, provider)
+    run_out(shop)
+    proxy = f"http://127.0.0.1:{free_port()}"
+    assert shop("sync", env={"http_proxy": proxy, "HTTP_PROXY": proxy, "no_proxy": ""}).stderr == ""
+    assert provider.knobs.grants() == ["refresh_token"]
+
+
+def test_certificate_of_the_provider_is_checked(shop: Shell, provider: Provider, mails: Dovecot) -> None:
+    own = Provider(certificate=(mails.ca, mails.home / "key.pem"))
+    try:
+        configure(shop, own, mails)
+        grant(shop, provider)
+        run_out(shop)
+        own.refresh |= provider.refresh
+        done = shop("sync", code=2)
+        assert "its certificate is not trusted (self-signed certificate): check oauth_endpoints" in done.stderr
+        assert own.knobs.requests == []
+        configure(shop, own, mails)
+        shop("sync", code=None, env={"SSL_CERT_FILE": str(mails.ca)})
+        assert own.knobs.grants() == ["refresh_token"]
+    finally:
+        own.close()
 
 
 def test_device_flow_outlives_a_provider_in_trouble(shop: Shell, provider: Provider) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import queue
 import ssl
-import time
+import threading
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from http.client import HTTPResponse
 
 SECONDS = 8.0  # a stop by SIGTERM waits for an answer, so that no token is lost, and has ten
@@ -47,10 +49,11 @@ def post(url: str, form: dict[str, str], basic: tuple[str, str], who: str, secon
     Raises ErrorAnswer; MailboxUnreachableError when trying again can help, MailboxRefusedError when not. None of
     them shows a secret that was sent.
     """
+    seconds = min(seconds, SECONDS)
     try:
-        status, data = _exchange(url, form, basic, min(seconds, SECONDS))
+        status, data = _within(seconds, lambda: _exchange(url, form, basic, seconds))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _trouble(error, f"{who}: {url}", min(seconds, SECONDS)) from None  # what caused it may show the form
+        raise _trouble(error, f"{who}: {url}", seconds) from None  # what caused it may show the form
     if status in {408, 425, 429} or status >= 500:
         raise MailboxUnreachableError(f"{who}: {url} answered {status}: try again later")
     if 300 <= status < 400:
@@ -68,6 +71,29 @@ def post(url: str, form: dict[str, str], basic: tuple[str, str], who: str, secon
     raise MailboxUnreachableError(f"{who}: {url} gave an answer that cannot be read: try again later")
 
 
+def _within(seconds: float, exchange: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+    """Give what an exchange gives. Raises what it raises, and TimeoutError when it lasts, name look-up included.
+
+    A socket's timeout bounds one piece of the answer only. A thread that is late ends by that, unheard.
+    """
+    ended: queue.SimpleQueue[tuple[int, bytes] | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            ended.put(exchange())
+        except Exception as error:  # noqa: BLE001 - raised below, where it is awaited
+            ended.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result = ended.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
 def _exchange(url: str, form: dict[str, str], basic: tuple[str, str], seconds: float) -> tuple[int, bytes]:
     handlers: list[urllib.request.BaseHandler] = [_AsItComes()]
     if url.startswith("http:"):
@@ -78,15 +104,10 @@ def _exchange(url: str, form: dict[str, str], basic: tuple[str, str], seconds: f
     if basic[1]:
         pair = ":".join(map(quote_plus, basic)).encode()
         request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(pair).decode())
-    deadline = time.monotonic() + seconds
-    data = b""
     with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as response:
-        while piece := response.read1(65_536):
-            data += piece
-            if len(data) > _LARGEST:
-                raise ValueError("too large")
-            if time.monotonic() > deadline:
-                raise TimeoutError
+        data = response.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise ValueError("too large")
         return response.status, data
 
 
