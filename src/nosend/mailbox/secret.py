@@ -74,7 +74,7 @@ def _from_keyring(secret: Secret, who: str) -> str:
     except ModuleNotFoundError as error:
         raise ConfigError(f"{who}: {secret.key} needs keyring: pip install 'nosend[keyring]'") from error
     try:
-        text = keyring.get_password(secret.value, secret.user)
+        text: str | None = keyring.get_password(secret.value, secret.user)
     except NoKeyringError as error:
         raise ConfigError(
             f"{who}: {secret.key}: this machine has no keyring (a server seldom has): use a file, a command or a "
