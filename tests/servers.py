@@ -32,10 +32,12 @@ def dovecot_binary() -> str | None:
 class Dovecot:
     """A Dovecot of its own, as root or not. Any user logs in with PASSWORD and has an empty mailbox of their own.
 
-    `port` speaks plain IMAP with STARTTLS, `tls_port` TLS; `ca` is the certificate of both, for `localhost`.
+    `port` speaks plain IMAP with STARTTLS, `tls_port` TLS; `ca` is the certificate of both, for `localhost`. With the
+    URL of an `introspection` endpoint (RFC 7662) access tokens that it calls active, with the scope "mail", are
+    taken, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, introspection: str = "", mechanisms: str = "xoauth2 oauthbearer") -> None:
         # short and traversable: UNIX sockets have 108 bytes, and pytest's own folders are 0700
         self.home = Path(tempfile.mkdtemp(prefix="nsd", dir="/tmp"))
         self.home.chmod(0o755)
@@ -47,7 +49,9 @@ class Dovecot:
         self._log = self.home / "dovecot.log"
         self._certificate()
         self.configuration = self.home / "dovecot.conf"
-        self.configuration.write_text(self._settings())
+        self.configuration.write_text(
+            self._settings() + (self._oauth(introspection, mechanisms) if introspection else "")
+        )
         (self.home / "home").mkdir()
         self._give(self.home / "home")
         self._process: subprocess.Popen[bytes] | None = None
@@ -113,6 +117,21 @@ service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
   }}
+}}
+"""
+
+    def _oauth(self, introspection: str, mechanisms: str) -> str:
+        settings = self.home / "oauth2.conf"
+        settings.write_text(
+            f"introspection_mode = post\nintrospection_url = {introspection}\nusername_attribute = username\n"
+            "active_attribute = active\nactive_value = true\nforce_introspection = yes\nscope = mail\n"
+        )
+        return f"""
+auth_mechanisms = plain login {mechanisms}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {settings}
 }}
 """
 

@@ -190,7 +190,7 @@ def test_the_keys_make_the_accounts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ('accounts = ["us@shop.example"]', 'must be a table like { "us@shop.example" = "shop-us" }'),
+        ('accounts = ["us@shop.example"]', 'must be a table like { name = "value" }'),
         ('accounts = { "us" = "shop-us" }', "names 'us', which is no address"),
         ('accounts = { "Us <us@shop.example>" = "shop-us" }', "names 'Us <us@shop.example>', which is no address"),
         (

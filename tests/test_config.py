@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from nosend import config
-from nosend.config import Mailbox, Settings
+from nosend.config import Mailbox, OAuth, Secret, Settings
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
 
 NEEDED = {"account": '"shop"', "host": '"imap.example.com"', "username": '"me"', "password_env": '"SECRET"'}
 HOST = "host = '{}' must be the name or address of the server alone; its port goes to port"
-ONE_OF = "give exactly one of password_env, password_file, password_command, password"
+ONE_OF = (
+    "give exactly one of password_env, password_file, password_command, password_keyring, password_credential, password"
+)
 SECRET = "correct horse battery staple"
 
 
@@ -54,10 +56,8 @@ def test_defaults(tmp_path: Path) -> None:
                 tls="implicit",
                 ca_file=None,
                 username="me",
-                password_env="SECRET",
-                password_file=None,
-                password_command=(),
-                password="",
+                secret=Secret("password_env", "env", "SECRET", (), "me"),
+                oauth=None,
                 folders=("INBOX",),
                 read_all=False,
                 trust=Trust(),
@@ -72,7 +72,9 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
     keys = {
         "account": '"shop-us"', "host": '"mail.test"', "port": "1143", "tls": '"starttls"', "ca_file": '"certs/ca.pem"',
         "username": '"you"', "password_env": "", "password_file": '"/etc/secret"', "password_command": "[]",
-        "password": '""', "folders": '["INBOX", "Amazon/Opt-outs", "INBOX"]', "read_all": "true",
+        "password": '""', "password_keyring": '""', "password_credential": '""', "oauth": '""', "oauth_client_id": '""',
+        "oauth_client_secret": "{}", "oauth_tenant": '""', "oauth_grant": '""', "oauth_scope": '""',
+        "oauth_endpoints": "{}", "folders": '["INBOX", "Amazon/Opt-outs", "INBOX"]', "read_all": "true",
         "trusted_forwarders": '["Me@Shop.example", "mine.example"]', "timeout": "7",
         "trusted_authserv_id": '"MX.shop.example"', "authenticity": '"require"', "plus_accounts": "true",
         "accounts": '{ "US@shop.example" = "shop-us" }', "unknown_account": '"suspect"',
@@ -96,10 +98,8 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
                 tls="starttls",
                 ca_file=tmp_path / "certs/ca.pem",
                 username="you",
-                password_env="",
-                password_file=Path("/etc/secret"),
-                password_command=(),
-                password="",
+                secret=Secret("password_file", "file", "/etc/secret", (), "you"),
+                oauth=None,
                 folders=("INBOX", "Amazon/Opt-outs"),
                 read_all=True,
                 trust=trust,
@@ -208,7 +208,7 @@ def test_password_stands_only_in_a_file_that_others_cannot_read(tmp_path: Path, 
     told = f"password stands in a file that others can read: chmod 600 {path}, or use password_env"
     assert problems(path) == [told]
     path.chmod(0o600)
-    assert config.load(path).mailboxes[0].password == SECRET
+    assert config.load(path).mailboxes[0].secret == Secret("password", "plain", SECRET, (), "me")
     config.load(written(tmp_path, {}, mode=0o644))  # without a password anybody may read it
 
 
@@ -231,7 +231,7 @@ def test_secret_is_never_shown(tmp_path: Path, keys: dict) -> None:
 
 def test_mailbox_shows_itself_without_its_password(tmp_path: Path) -> None:
     settings = config.load(written(tmp_path, {"password_env": "", "password": f'"{SECRET}"'}))
-    assert settings.mailboxes[0].password == SECRET
+    assert settings.mailboxes[0].secret == Secret("password", "plain", SECRET, (), "me")
     assert SECRET not in repr(settings)
     assert "Mailbox('shop', 'me@imap.example.com:993')" in repr(settings)
 
@@ -276,7 +276,8 @@ def test_example_shows_every_key_and_loads_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(config.example(), encoding="utf-8")
     (mailbox,) = config.load(path).mailboxes
-    assert (mailbox.account, mailbox.port, mailbox.password_env) == ("shop-us", 993, "NOSEND_PASSWORD")
+    assert (mailbox.account, mailbox.port) == ("shop-us", 993)
+    assert mailbox.secret == Secret("password_env", "env", "NOSEND_PASSWORD", (), "orders@example.com")
 
 
 def test_example_shows_every_key_with_its_default() -> None:
@@ -321,3 +322,158 @@ def test_no_configuration_is_told_with_the_places_that_were_looked_at(places) ->
         f"no configuration: looked for config.toml, {users}, /etc/nosend/config.toml. "
         "`nosend init` writes one; --config FILE names another"
     )
+
+
+# OAuth
+
+NO_PASSWORD = {"password_env": ""}
+GOOGLE = NO_PASSWORD | {"oauth": '"google"', "oauth_client_id": '"id"', "oauth_client_secret": '{ env = "X" }'}
+MICROSOFT = NO_PASSWORD | {"oauth": '"microsoft"', "oauth_client_id": '"id"'}
+CUSTOM = NO_PASSWORD | {"oauth": '"custom"', "oauth_client_id": '"id"'}
+TOKEN = 'token = "https://login.example/token"'
+
+
+def test_what_google_and_microsoft_want_is_known(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOGLE, MICROSOFT | {"account": '"b"', "oauth_tenant": '"shop.example"'})
+    google, microsoft = (mailbox.oauth for mailbox in config.load(path).mailboxes)
+    assert google == OAuth(
+        grant="authorization_code",
+        client_id="id",
+        client_secret=Secret("oauth_client_secret env", "env", "X", (), "id"),
+        scope="https://mail.google.com/",
+        token_endpoint="https://oauth2.googleapis.com/token",
+        authorization_endpoint="https://accounts.google.com/o/oauth2/v2/auth",
+        device_authorization_endpoint="",
+        token_file=tmp_path / "nosend.db.tokens" / "shop.json",
+        redirect_host="127.0.0.1",
+        extras=(("access_type", "offline"), ("prompt", "consent")),
+        secret_in_body=True,
+    )
+    assert microsoft == OAuth(
+        grant="device_code",
+        client_id="id",
+        client_secret=None,
+        scope="https://outlook.office.com/IMAP.AccessAsUser.All offline_access",
+        token_endpoint="https://login.microsoftonline.com/shop.example/oauth2/v2.0/token",
+        authorization_endpoint="https://login.microsoftonline.com/shop.example/oauth2/v2.0/authorize",
+        device_authorization_endpoint="https://login.microsoftonline.com/shop.example/oauth2/v2.0/devicecode",
+        token_file=tmp_path / "nosend.db.tokens" / "b.json",
+        redirect_host="localhost",
+        extras=(),
+        secret_in_body=True,
+    )
+
+
+def test_client_credentials_of_microsoft_ask_for_the_scope_of_applications(tmp_path: Path) -> None:
+    keys = {"oauth_grant": '"client_credentials"', "oauth_tenant": '"t"', "oauth_client_secret": '{ keyring = "x" }'}
+    oauth = config.load(written(tmp_path, MICROSOFT | keys)).mailboxes[0].oauth
+    assert oauth
+    assert (oauth.grant, oauth.scope) == ("client_credentials", "https://outlook.office365.com/.default")
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "grant"),
+    [
+        ("device_authorization", "device_code"),
+        ("authorization", "authorization_code"),
+        ("authorization device_authorization", "device_code"),
+    ],
+)
+def test_grant_of_a_custom_provider_is_what_its_endpoints_are_for(tmp_path: Path, endpoints: str, grant: str) -> None:
+    given = ", ".join([TOKEN, *(f'{name} = "http://127.0.0.1:8/{name}"' for name in endpoints.split())])
+    oauth = config.load(written(tmp_path, CUSTOM | {"oauth_endpoints": f"{{ {given} }}"})).mailboxes[0].oauth
+    assert oauth
+    assert oauth.grant == grant
+
+
+PASSWORD_TOO = (
+    "password_env is given with oauth, which needs no password: take it out; the secret of the client goes to "
+    "oauth_client_secret"
+)
+IN_CLEAR = "token sends secrets in clear: http is allowed only to this machine, write https"
+NO_URL = "token must be a URL like https://login.example.com/token, not {!r}"
+SECRET_PLACES = "there are env, file, command, keyring, credential, plain"
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"oauth": '"gogle"'}, ["oauth = 'gogle' must be one of google, microsoft, custom"]),
+        (
+            {"oauth_tenant": '"t"'},
+            ['oauth_tenant is given without oauth: write oauth = "google", "microsoft" or "custom"'],
+        ),
+        (
+            GOOGLE
+            | {"password_env": '"X"', "oauth_client_id": "", "oauth_grant": '"device_code"', "oauth_tenant": '"t"'},
+            [
+                PASSWORD_TOO,
+                "oauth_client_id is missing: register an application at the provider (docs/login.md)",
+                "oauth_grant = 'device_code' gives no mail at google: there is authorization_code",
+                "oauth_tenant is Microsoft's, not google's: take it out",
+                "oauth_endpoints lacks device_authorization: device_code asks there",
+            ],
+        ),
+        (
+            MICROSOFT | {"oauth_grant": '"client_credentials"'},
+            [
+                "oauth_client_secret is missing: microsoft asks for it with client_credentials",
+                "oauth_tenant is missing: client_credentials are of one tenant, name its id or domain",
+            ],
+        ),
+        (
+            GOOGLE | {"oauth_client_secret": ""},
+            ["oauth_client_secret is missing: google asks for it with authorization_code"],
+        ),
+        (CUSTOM, ["oauth_endpoints lacks token and device_authorization: device_code asks there"]),
+        (MICROSOFT | {"oauth_tenant": '"a/b"'}, ["oauth_tenant = 'a/b' must be a tenant's id or domain"]),
+        (
+            GOOGLE | {"oauth_client_secret": f'{{ env = "X", plain = "{SECRET}" }}'},
+            [f'oauth_client_secret = (not shown) must name one place, like {{ env = "NAME" }}; {SECRET_PLACES}'],
+        ),
+        (
+            GOOGLE | {"oauth_client_secret": f'{{ secret = "{SECRET}" }}'},
+            [f'oauth_client_secret = (not shown) must name one place, like {{ env = "NAME" }}; {SECRET_PLACES}'],
+        ),
+        (
+            GOOGLE | {"oauth_client_secret": f'{{ command = "{SECRET}" }}'},
+            ["oauth_client_secret = (not shown) command must be a list of texts"],
+        ),
+        (
+            GOOGLE | {"oauth_client_secret": f'{{ env = "{SECRET}" }}'},
+            ["oauth_client_secret = (not shown) env must be the NAME of an environment variable"],
+        ),
+    ],
+)  # fmt: skip
+def test_mistakes_between_the_keys_of_oauth_are_told_at_once(tmp_path: Path, keys: dict, told: list[str]) -> None:
+    assert problems(written(tmp_path, keys)) == told
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://login.example/token", IN_CLEAR),
+        ("http://127.0.0.1.nip.example/t", IN_CLEAR),
+        ("ftp://login.example/token", NO_URL),
+        ("https:///token", NO_URL),
+        ("https://login.example:port/", "token is no URL: 'https://login.example:port/'"),
+        ("https://login.example/a b", NO_URL),
+    ],
+)  # fmt: skip
+def test_endpoint_must_be_a_url_that_keeps_secrets(tmp_path: Path, url: str, told: str) -> None:
+    (problem,) = problems(written(tmp_path, MICROSOFT | {"oauth_endpoints": f'{{ token = "{url}" }}'}))
+    assert problem == f"oauth_endpoints = {{'token': {url!r}}} {told.format(url)}"
+
+
+def test_endpoint_is_one_that_there_is(tmp_path: Path) -> None:
+    (problem,) = problems(written(tmp_path, MICROSOFT | {"oauth_endpoints": '{ tokens = "https://x.example" }'}))
+    assert problem.endswith("names 'tokens': there are token, authorization, device_authorization")
+
+
+def test_secret_of_the_client_stands_only_in_a_file_that_others_cannot_read(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOGLE | {"oauth_client_secret": f'{{ plain = "{SECRET}" }}'}, mode=0o644)
+    assert problems(path) == [
+        f'oauth_client_secret stands in a file that others can read: chmod 600 {path}, or use {{ env = "NAME" }}'
+    ]
+    path.chmod(0o600)
+    assert SECRET not in repr(config.load(path))

@@ -8,6 +8,8 @@ import tomllib
 from conftest import ROOT, Shell
 from generate import EXAMPLE, README, RECOGNITION, readme_with_help, recognition_with_corpus, verbs
 from nosend import config, errors
+from nosend.config.oauth import GRANTS, OAUTH_KEYS, PROVIDERS
+from nosend.config.secret import PLACES, SECRETS
 from nosend.store import rows
 
 TEXT = README.read_text(encoding="utf-8")
@@ -23,6 +25,14 @@ def test_generated_parts_are_not_stale() -> None:
 def test_every_verb_stands_in_the_readme_with_its_help() -> None:
     for words in verbs():
         assert f"Usage: nosend {' '.join(words)}" in TEXT
+
+
+def test_every_key_and_provider_of_the_login_stands_in_its_page() -> None:
+    page = (ROOT / "docs" / "login.md").read_text(encoding="utf-8")
+    for name in (*SECRETS, *(key.name for key in OAUTH_KEYS), *PROVIDERS, *GRANTS, *PLACES):
+        assert re.search(rf"\b{name}\b", page), name
+    for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL):
+        assert tomllib.loads(block)["mailbox"][0].keys() <= {key.name for key in config.MAILBOX_KEYS}
 
 
 def test_every_key_stands_in_the_example_with_its_default() -> None:
@@ -65,6 +75,9 @@ TROUBLES = {
     "the disk is full": "test_full_disk_leaves_the_old_database_whole",
     "SIGTERM": "test_sigterm_rolls_the_batch_back_and_ends_with_zero",
     "wrong password, untrusted certificate, no such folder, wrong configuration": "test_wrong_password",
+    "an access token runs out, or ends before its time": "test_token_that_ended_early_is_renewed_once_without_a_word",
+    "the grant is revoked": "test_revoked_grant_is_told_with_the_command_that_mends_it",
+    "the provider of tokens is down": "test_trouble_at_the_provider_is_transient_and_costs_no_grant",
 }
 
 

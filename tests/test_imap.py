@@ -24,7 +24,7 @@ from test_sync import noise, notice, order
 def mailbox(port: int, user: str = "someone", **keys: object) -> Mailbox:
     values: dict[str, object] = {
         "account": "shop", "host": "127.0.0.1", "port": port, "tls": "none", "ca_file": None, "username": user,
-        "password_env": "", "password_file": None, "password_command": (), "password": "secret",
+        "secret": None, "oauth": None,
         "folders": ("INBOX",), "read_all": False, "trust": Trust(), "timeout": 5,
     } | keys  # fmt: skip
     return Mailbox(**values)

@@ -8,19 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Shell
 from nosend import config
 from nosend.config import Mailbox
 from nosend.errors import ConfigError
-from nosend.mailbox import login
+from nosend.mailbox import login, secret
+from servers import PASSWORD, Dovecot
 
 SECRET = "p\u00e4ss w\u00f6rd'\"$HOME"
+
+
+def toml(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {toml(one)}' for name, one in value.items())} }}"
+    return json.dumps(value)
 
 
 def mailbox(folder: Path, **keys: object) -> Mailbox:
     """Load a configuration with this source of the password."""
     path = folder / "config.toml"
     values = {"account": "shop", "host": "imap.example.com", "username": "me"} | keys
-    path.write_text("\n".join(["[[mailbox]]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]))
+    path.write_text("\n".join(["[[mailbox]]", *(f"{name} = {toml(value)}" for name, value in values.items())]))
     path.chmod(0o600)
     return config.load(path).mailboxes[0]
 
@@ -127,3 +135,94 @@ def test_command_that_cannot_be_run_is_told_without_its_arguments(tmp_path: Path
 
 def test_password_of_the_configuration(tmp_path: Path) -> None:
     assert login.password(mailbox(tmp_path, password=SECRET), {}) == SECRET
+
+
+# A systemd credential, and the keyring
+
+
+def test_password_of_a_systemd_credential(tmp_path: Path) -> None:
+    """systemd writes the file and guards it by an ACL, which looks like a group that may read."""
+    (tmp_path / "imap").write_text(SECRET + "\n", encoding="utf-8")
+    (tmp_path / "imap").chmod(0o440)
+    box = mailbox(tmp_path, password_credential="imap")
+    assert login.password(box, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == SECRET
+
+
+def test_credential_that_is_not_there_is_told(tmp_path: Path) -> None:
+    box = mailbox(tmp_path, password_credential="imap")
+    assert told(box) == (
+        "account 'shop': password_credential = 'imap', but there is no $CREDENTIALS_DIRECTORY: it is there in a "
+        "systemd service with LoadCredential=imap:/path, or systemd-run -P -p LoadCredential=..."
+    )
+    assert told(box, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == (
+        f"account 'shop': password_credential {str(tmp_path / 'imap')!r} cannot be read: No such file or directory"
+    )
+
+
+@pytest.mark.parametrize("name", ["../etc/shadow", "/etc/shadow", "..", "."])
+def test_credential_is_a_name_and_no_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="must be the NAME of a credential"):
+        mailbox(tmp_path, password_credential=name)
+
+
+DRAWER = """
+import os
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
+
+class Drawer(KeyringBackend):
+    priority = 1
+
+    def get_password(self, service, username):
+        if service == "locked":
+            raise KeyringLocked("secret words of the keyring")
+        if service == "odd":
+            raise ConnectionError("secret words of D-Bus")
+        return os.environ["DRAWER"] if (service, username) == ("nosend", "me") else None
+
+    def set_password(self, service, username, password):
+        raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize(
+    ("service", "backend", "trouble"),
+    [
+        ("nosend", "drawer.Drawer", "cannot be reached (Connection refused)"),
+        ("another", "drawer.Drawer", "nothing in the keyring for 'another', 'me': put it there with `keyring set"),
+        ("locked", "drawer.Drawer", "the keyring cannot be read (KeyringLocked): unlock it, or use a file"),
+        ("odd", "drawer.Drawer", "the keyring cannot be read (ConnectionError): unlock it, or use a file"),
+        ("nosend", "keyring.backends.fail.Keyring", "this machine has no keyring (a server seldom has): use a file, a"),
+        ("nosend", "", "password_keyring needs keyring: pip install 'nosend[keyring]'"),
+    ],
+)  # fmt: skip
+def test_keyring(nosend: Shell, service: str, backend: str, trouble: str) -> None:
+    """The password is found, seen by the log-in that is tried; else it is told what to do. No backend: no package."""
+    (nosend.folder / "drawer.py").write_text(DRAWER)
+    if not backend:
+        (nosend.folder / "keyring.py").write_text("raise ModuleNotFoundError('No module named keyring')")
+    nosend.configure("me", 1, password_env=None, password_keyring=service)
+    env = {"PYTHONPATH": str(nosend.folder), "PYTHON_KEYRING_BACKEND": backend, "DRAWER": SECRET}
+    done = nosend("sync", code=75 if "refused" in trouble else 2, env=env)
+    assert trouble in done.stderr
+    assert SECRET not in done.stderr
+    assert "secret words" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_password_of_the_keyring_lets_in(nosend: Shell, dovecot: Dovecot) -> None:
+    (nosend.folder / "drawer.py").write_text(DRAWER)
+    nosend.configure("me", dovecot.port, password_env=None, password_keyring="nosend")
+    env = {"PYTHONPATH": str(nosend.folder), "PYTHON_KEYRING_BACKEND": "drawer.Drawer", "DRAWER": PASSWORD}
+    assert nosend("sync", env=env).stderr == ""
+
+
+def test_secret_of_the_client_is_taken_from_the_same_places(tmp_path: Path) -> None:
+    keys = {"oauth": "google", "oauth_client_id": "id"}
+    path = secret_file(tmp_path, SECRET.encode())
+    for place, where in (("env", "X"), ("file", path), ("command", says("out.write(s)")), ("plain", SECRET)):
+        box = mailbox(tmp_path, **keys, oauth_client_secret={place: where})
+        assert box.oauth
+        assert box.oauth.client_secret
+        assert secret.read(box.oauth.client_secret, "account 'shop'", {"X": SECRET}) == SECRET
+        assert SECRET not in repr(box.oauth)

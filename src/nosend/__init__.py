@@ -7,6 +7,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     verdict                      Letter -> Verdict                    (pure, never raises)
     standing, permission         events -> entry; entry -> may this message be sent?  (pure)
     config                       TOML -> settings
+    oauth                        access tokens: asked for, kept, renewed
     mailbox                      IMAP, .eml, mbox, Maildir -> Mail; DKIM
     judging                      Mail -> Judged: the one boundary around whatever breaks in a mail
     workers                      many mails judged on all cores

@@ -135,7 +135,7 @@ def servers_seen(mailbox: Mailbox, environment: Mapping[str, str]) -> Counter[st
 
     Raises what `sync` would report of the mailbox.
     """
-    with ImapMailbox(mailbox, login.password(mailbox, environment)) as inbox:
+    with ImapMailbox(mailbox, login.credentials(mailbox, environment)) as inbox:
         headings = [
             letter.heading(raw)
             for name in mailbox.folders
@@ -167,7 +167,7 @@ class _Visit:
         """Read every folder; a folder in trouble does not hold up the others."""
         report = Report()
         try:
-            with ImapMailbox(self.mailbox, login.password(self.mailbox, environment)) as inbox:
+            with ImapMailbox(self.mailbox, login.credentials(self.mailbox, environment)) as inbox:
                 for name in self.mailbox.folders:
                     try:
                         folder = inbox.open_folder(name)

@@ -17,6 +17,7 @@ import click
 from nosend import __version__
 from nosend.cli import intake, reading
 from nosend.cli.doctor import doctor
+from nosend.cli.login import login
 from nosend.cli.review import review
 from nosend.cli.rules import rules
 from nosend.cli.terminal import Session, tell
@@ -66,7 +67,7 @@ def nosend(context: click.Context, config_file: str | None) -> None:
         context.color = False
 
 
-for verb in (*intake.VERBS, *reading.VERBS, review, rules, doctor):
+for verb in (*intake.VERBS, *reading.VERBS, review, rules, doctor, login):
     nosend.add_command(verb)
 
 

@@ -5,27 +5,29 @@
 
 from __future__ import annotations
 
-import ipaddress
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nosend.config import packs
-from nosend.config.keys import MAILBOX_KEYS, SECRETS, TOP_KEYS, Key, example, required, wrong
+from nosend.config import oauth, packs
+from nosend.config.key import Key, is_loopback, required
+from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS, example, wrong
+from nosend.config.oauth import OAuth
+from nosend.config.secret import SECRETS, Secret, password_of
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAILBOX_KEYS", "TOP_KEYS", "Mailbox", "Settings", "example", "find", "load", "packs"]
+__all__ = ["MAILBOX_KEYS", "TOP_KEYS", "Mailbox", "OAuth", "Secret", "Settings", "example", "find", "load", "packs"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One [[mailbox]] of the configuration, checked."""
+    """One [[mailbox]] of the configuration, checked. Either `secret` or `oauth` is there."""
 
     account: str
     host: str
@@ -33,10 +35,8 @@ class Mailbox:
     tls: str
     ca_file: Path | None
     username: str
-    password_env: str
-    password_file: Path | None
-    password_command: tuple[str, ...]
-    password: str
+    secret: Secret | None
+    oauth: OAuth | None
     folders: tuple[str, ...]
     read_all: bool
     trust: Trust
@@ -119,13 +119,14 @@ def load(path: Path) -> Settings:
     ]
     if problems:
         raise ConfigError(*(f"{path}: {problem}" for problem in problems))
+    database = path.parent / Path(top["database"]).expanduser()
     return Settings(
         path=path,
-        database=path.parent / Path(top["database"]).expanduser(),
+        database=database,
         packs=_path(path, top["packs"]),
         keep_days=top["keep_days"],
         keep_megabytes=top["keep_megabytes"],
-        mailboxes=tuple(_mailbox(box, path) for box in boxes),
+        mailboxes=tuple(_mailbox(box, path, database) for box in boxes),
     )
 
 
@@ -147,7 +148,7 @@ def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems:
         if value is required:
             problems.append(f"{where}{key.name} is missing: {key.help}")
         elif mistake := wrong(key, value):
-            shown = "(not shown)" if key.name in SECRETS else repr(value)
+            shown = "(not shown)" if key.name in {*SECRETS, "oauth_client_secret"} else repr(value)
             problems.append(f"{where}{key.name} = {shown} {mistake}")
         else:
             values[key.name] = value
@@ -158,14 +159,19 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
     """Say what is wrong between the keys of a mailbox; keys that are wrong themselves are missing in it."""
     problems = []
     host = box.get("host", "")
-    if box.get("tls") == "none" and host and not _is_loopback(host):
+    if box.get("tls") == "none" and host and not is_loopback(host):
         problems.append(f'tls = "none" sends the password in clear: allowed only to this machine, not to {host!r}')
     given = [name for name in SECRETS if box.get(name)]
-    if len(given) != 1 and box.keys() >= set(SECRETS):
+    if len(given) != 1 and not box.get("oauth", True) and box.keys() >= set(SECRETS):
         told = f"{' and '.join(given)} are given" if given else "no password"
         problems.append(f"{told}: give exactly one of {', '.join(SECRETS)}")
-    if box.get("password") and path.stat().st_mode & 0o077:
-        problems.append(f"password stands in a file that others can read: chmod 600 {path}, or use password_env")
+    problems += oauth.contradictions(box)
+    for key, plain, other in (
+        ("password", box.get("password"), "password_env"),
+        ("oauth_client_secret", "plain" in box.get("oauth_client_secret", ()), '{ env = "NAME" }'),
+    ):
+        if plain and path.stat().st_mode & 0o077:
+            problems.append(f"{key} stands in a file that others can read: chmod 600 {path}, or use {other}")
     if box.get("unknown_account") == "suspect" and not box.get("accounts", True) and not box.get("plus_accounts", True):
         problems.append(
             'unknown_account = "suspect" without accounts and plus_accounts lists nothing: name the accounts, or leave '
@@ -174,7 +180,7 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
     return problems
 
 
-def _mailbox(box: dict[str, Any], path: Path) -> Mailbox:
+def _mailbox(box: dict[str, Any], path: Path, database: Path) -> Mailbox:
     accounts = Accounts(
         by_address=tuple((address.lower(), account) for address, account in box.pop("accounts").items()),
         plus=box.pop("plus_accounts"),
@@ -189,22 +195,14 @@ def _mailbox(box: dict[str, Any], path: Path) -> Mailbox:
     converted = {
         "port": box["port"] or (993 if box["tls"] == "implicit" else 143),
         "ca_file": _path(path, box["ca_file"]),
-        "password_file": _path(path, box["password_file"]),
-        "password_command": tuple(box["password_command"]),
+        "secret": password_of(box, path),
+        "oauth": oauth.of(box, path, database),
         "folders": tuple(dict.fromkeys(box["folders"])),
         "trust": trust,
     }
-    return Mailbox(**(box | converted))
+    names = {one.name for one in fields(Mailbox)}
+    return Mailbox(**{name: value for name, value in (box | converted).items() if name in names})
 
 
 def _path(beside: Path, name: str) -> Path | None:
     return beside.parent / Path(name).expanduser() if name else None
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

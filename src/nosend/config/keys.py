@@ -6,29 +6,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from nosend.config.key import Key, no_choice, required
+from nosend.config.oauth import OAUTH_KEYS
+from nosend.config.secret import SECRET_KEYS
 
 TLS = ("implicit", "starttls", "none")
 AUTHENTICITY = ("prefer", "require", "off")
 UNKNOWN_ACCOUNT = ("own", "suspect")
-SECRETS = ("password_env", "password_file", "password_command", "password")
-
-
-class Key(NamedTuple):
-    """One key of the configuration. `example` is what the example file shows when there is no default.
-
-    `wrong` says what is wrong with a value of the right type, "" if nothing is.
-    """
-
-    name: str
-    type: type
-    default: Any
-    help: str
-    example: Any = None
-    wrong: Callable[[Any], str] = lambda _: ""
 
 
 def _empty(value: str) -> str:
@@ -39,14 +25,6 @@ def _no_host(value: str) -> str:
     if re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", value) and not re.fullmatch(r"[^:]+:\d+", value):
         return ""
     return "must be the name or address of the server alone; its port goes to port"
-
-
-def _no_variable(value: str) -> str:
-    return "" if re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", value) else "must be the NAME of an environment variable"
-
-
-def _no_choice(*choices: str) -> Callable[[str], str]:
-    return lambda value: "" if value in choices else f"must be one of {', '.join(choices)}"
 
 
 def _no_port(value: int) -> str:
@@ -86,7 +64,6 @@ def _no_amount(value: int) -> str:
     return "" if 1 <= value <= 100_000 else "must be between 1 and 100000"
 
 
-required: Any = object()  # the default of a key that must be given
 TOP_KEYS = (
     Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),
     Key(
@@ -106,20 +83,11 @@ MAILBOX_KEYS = (
     ),
     Key("host", str, required, "the IMAP server; Gmail: imap.gmail.com", "imap.example.com", _no_host),
     Key("port", int, 0, "0: 993 with implicit TLS, else 143", wrong=_no_port),
-    Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)', wrong=_no_choice(*TLS)),
+    Key("tls", str, "implicit", '"implicit", "starttls", or "none" (loopback hosts only)', wrong=no_choice(*TLS)),
     Key("ca_file", str, "", "certificates to trust instead of the system's, for a server with its own CA"),
     Key("username", str, required, "the log-in name", "orders@example.com", _empty),
-    Key(
-        "password_env",
-        str,
-        "",
-        "the NAME of the environment variable that holds the password",
-        "NOSEND_PASSWORD",
-        _no_variable,
-    ),
-    Key("password_file", str, "", "or a file that only you can read; its first line is the password"),
-    Key("password_command", list, [], 'or a command that prints it, as a list: ["pass", "show", "imap"]'),
-    Key("password", str, "", "or the password itself, if nobody else can read this file"),
+    *SECRET_KEYS,
+    *OAUTH_KEYS,
     Key("folders", list, ["INBOX"], "folders to read, by their exact names", wrong=_no_folders),
     Key(
         "read_all",
@@ -149,7 +117,7 @@ MAILBOX_KEYS = (
         "prefer",
         '"prefer": a failed DKIM, SPF or DMARC makes a notice suspect; "require": only a passed one is listed;\n'
         '# "off": it does not matter',
-        wrong=_no_choice(*AUTHENTICITY),
+        wrong=no_choice(*AUTHENTICITY),
     ),
     Key(
         "accounts",
@@ -170,7 +138,7 @@ MAILBOX_KEYS = (
         str,
         "own",
         'a notice to none of these: "own" lists it under the account above, "suspect" asks a person',
-        wrong=_no_choice(*UNKNOWN_ACCOUNT),
+        wrong=no_choice(*UNKNOWN_ACCOUNT),
     ),
     Key("timeout", int, 60, "seconds to wait for the server at each step", wrong=_no_timeout),
 )
@@ -194,7 +162,7 @@ _TYPE_WORDS = {
     int: "a whole number",
     bool: "true or false",
     list: 'a list like ["one", "two"]',
-    dict: 'a table like { "us@shop.example" = "shop-us" }',
+    dict: 'a table like { name = "value" }',
 }
 
 

@@ -16,23 +16,21 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
+from imapclient.exceptions import IMAPClientError, ProtocolError
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
+from nosend.mailbox import sasl
+from nosend.mailbox.sasl import NOT_NOW, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from nosend.config import Mailbox
+    from nosend.mailbox.sasl import Bearer
 
 _END_OF_NUMBERS = 2**63  # RFC 3501 ends them at 2^32; what no database holds is no number
-# Answers to LOGIN that say "not now" (RFC 5530), and how Gmail, Yahoo and Exchange say it
-_NOT_NOW = re.compile(
-    rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\]|too many|try again|temporar|not connected|throttl",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +46,26 @@ class Folder:
 class ImapMailbox:
     """A connection that is logged in. Use it in a `with`, which logs out."""
 
-    def __init__(self, settings: Mailbox, password: str) -> None:
+    def __init__(self, settings: Mailbox, credentials: str | Bearer) -> None:
+        """Connect and log in. A refused access token is renewed once, if it can be, and tried on a new connection."""
         self._settings = settings
         self._where = f"account {settings.account!r}: {settings.host}:{settings.port}"
         with self._told():
-            self._client = self._connect()
             try:
-                self._log_in(password)
-            except BaseException:
-                self._client.shutdown()
-                raise
+                self._client = self._logged_in(credentials)
+            except sasl.TokenRefusedError as refused:
+                if refused.renew is None:
+                    raise
+                self._client = self._logged_in(refused.renew())
+
+    def _logged_in(self, credentials: str | Bearer) -> Any:
+        client = self._connect()
+        try:
+            sasl.log_in(client, self._settings, self._where, credentials)
+        except BaseException:
+            client.shutdown()
+            raise
+        return client
 
     def _connect(self) -> Any:
         settings = self._settings
@@ -87,23 +95,6 @@ class ImapMailbox:
                 raise
         return client
 
-    def _log_in(self, password: str) -> None:
-        try:
-            if password.isascii() and self._settings.username.isascii():
-                self._client.login(self._settings.username, password)
-            else:
-                self._client.plain_login(self._settings.username, password)  # LOGIN is ASCII, PLAIN is UTF-8 (RFC 4616)
-        except LoginError as error:
-            if isinstance(error.__context__, (imaplib.IMAP4.abort, ProtocolError)):
-                raise error.__context__ from None  # imapclient calls a broken line a failed log-in
-            said = _words(error).replace(password, "***")  # some servers repeat what they were told
-            if _NOT_NOW.search(said.encode()):
-                raise MailboxUnreachableError(f"{self._where} takes no log-ins now ({said}): try again later") from None
-            raise MailboxRefusedError(
-                f"{self._where} refused the log-in of {self._settings.username!r} ({said}): "
-                "check username and password; Gmail and Yahoo want an app password"
-            ) from None
-
     def close(self) -> None:
         """Log out, or drop the line when the server does not answer any more."""
         try:
@@ -132,12 +123,10 @@ class ImapMailbox:
             except imaplib.IMAP4.abort:
                 raise
             except IMAPClientError as error:
-                if _NOT_NOW.search(str(error).encode()):
-                    raise MailboxUnreachableError(
-                        f"{self._where} cannot open {name!r} now ({_words(error)})"
-                    ) from error
+                if NOT_NOW.search(str(error).encode()):
+                    raise MailboxUnreachableError(f"{self._where} cannot open {name!r} now ({words(error)})") from error
                 raise MailboxRefusedError(
-                    f"{self._where} has no folder {name!r} ({_words(error)}){self._near(name)}"
+                    f"{self._where} has no folder {name!r} ({words(error)}){self._near(name)}"
                 ) from error
         uidvalidity = answer.get(b"UIDVALIDITY")
         if not isinstance(uidvalidity, int) or not 0 <= uidvalidity < _END_OF_NUMBERS:
@@ -208,19 +197,13 @@ class ImapMailbox:
                 if tls != "implicit" and self._settings.port == 993
                 else ": try again later"
             )
-            raise MailboxUnreachableError(f"{where} broke off ({_words(error)}){hint}") from error
+            raise MailboxUnreachableError(f"{where} broke off ({words(error)}){hint}") from error
         except IMAPClientError as error:
             kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError
-            raise kind(f"{where} refused ({_words(error)})") from error
+            raise kind(f"{where} refused ({words(error)})") from error
 
 
 def number(answer: dict[bytes, Any], key: bytes) -> int:
     """Give a number of an answer, 0 when it was not told or cannot be."""
     value = answer.get(key)
     return value if isinstance(value, int) and 0 <= value < _END_OF_NUMBERS else 0
-
-
-def _words(error: Exception) -> str:
-    """Give the server's words without imaplib's wrapping of bytes."""
-    said = re.sub(r"\bb'([^']*)'|\bb\"([^\"]*)\"", r"\1\2", str(error))
-    return one_line(said) or type(error).__name__

@@ -1,74 +1,83 @@
-"""The password of a mailbox, from wherever the user keeps it. It never reaches a log or a message."""
+"""How to log in to a mailbox: its password, or an access token that lasts. Ask at each connect and reconnect."""
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
-from nosend.errors import ConfigError, MailboxUnreachableError
+from nosend.config.oauth import CLIENT, DEVICE
+from nosend.errors import ConfigError
+from nosend.mailbox import secret
+from nosend.mailbox.imap import ImapMailbox
+from nosend.mailbox.sasl import Bearer
+from nosend.oauth import kept
+from nosend.oauth.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from nosend.config import Mailbox
+    from nosend.oauth.client import Tokens
 
-_COMMAND_SECONDS = 60
+
+def credentials(mailbox: Mailbox, environment: Mapping[str, str]) -> str | Bearer:
+    """Give what `ImapMailbox` logs in with.
+
+    Raises ConfigError when a secret is not where the configuration says; MailboxRefusedError, with the command that
+    mends it, when the provider gives no token any more; MailboxUnreachableError when it cannot be asked now.
+    """
+    if mailbox.oauth is None:
+        return password(mailbox, environment)
+    return _current(_client(mailbox, environment))
+
+
+def _current(client: Client, refused: str = "") -> Bearer:
+    tokens, new = kept.tokens(client, refused)
+    return _bearer(client, tokens, None if new else lambda: _current(client, tokens.access_token))
 
 
 def password(mailbox: Mailbox, environment: Mapping[str, str]) -> str:
-    """Get the password. Raises ConfigError when it is not where the configuration says, or cannot be one."""
-    who = f"account {mailbox.account!r}"
-    secret = _secret(mailbox, environment, who)
-    if any(ord(char) < 32 for char in secret):  # a line break would end the command and begin another
-        raise ConfigError(f"{who}: the password holds a line break or another control character")
-    return secret
+    """Get the password of a mailbox that has one, as `secret.read` says."""
+    assert mailbox.secret is not None  # noqa: S101 - config wants one unless there is oauth
+    return secret.read(mailbox.secret, f"account {mailbox.account!r}", environment)
 
 
-def _secret(mailbox: Mailbox, environment: Mapping[str, str], who: str) -> str:
-    if mailbox.password_env:
-        secret = environment.get(mailbox.password_env, "")
-        if not secret:
-            raise ConfigError(f"{who}: the environment variable {mailbox.password_env} of password_env is not set")
-        return secret
-    if mailbox.password_file:
-        return _from_file(mailbox, who)
-    if mailbox.password_command:
-        return _from_command(mailbox, who)
-    return mailbox.password
+def log_in(mailbox: Mailbox, environment: Mapping[str, str], show: Callable[[str, str], None], port: int = 0) -> str:
+    """Ask a person for the grant, try it on the mailbox, keep it, and say what was done.
 
-
-def _from_file(mailbox: Mailbox, who: str) -> str:
-    path = mailbox.password_file
-    assert path is not None  # noqa: S101 - the caller looked
-    try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{who}: others can read password_file {str(path)!r}: chmod 600 {path}")
-        secret = path.read_text(encoding="utf-8-sig").partition("\n")[0].strip("\r")
-    except OSError as error:
-        raise ConfigError(f"{who}: password_file {str(path)!r} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{who}: password_file {str(path)!r} is not UTF-8 text") from error
-    if not secret:
-        raise ConfigError(f"{who}: the first line of password_file {str(path)!r} is empty")
-    return secret
-
-
-def _from_command(mailbox: Mailbox, who: str) -> str:
-    command = mailbox.password_command
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_COMMAND_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MailboxUnreachableError(
-            f"{who}: password_command {command[0]!r} gave nothing in {_COMMAND_SECONDS} s"
-        ) from error
-    except OSError as error:
-        raise ConfigError(f"{who}: password_command {command[0]!r} cannot be run: {error.strerror}") from error
-    secret = done.stdout.decode("utf-8", "replace").partition("\n")[0].strip("\r")
-    if done.returncode or not secret:
+    `show` gets sentences for the person, and an address to open. What the mailbox refuses is not kept, so that a
+    log-in as somebody else does not cost the grant that is there. Raises what `credentials` raises.
+    """
+    if mailbox.oauth is None:
         raise ConfigError(
-            f"{who}: password_command {command[0]!r} ended with {done.returncode} "
-            f"and gave {'a' if secret else 'no'} password"
+            f"account {mailbox.account!r} logs in with a password: there is nothing to grant. For OAuth set "
+            'oauth = "google", "microsoft" or "custom" (docs/login.md)'
         )
-    return secret
+    from nosend.oauth import device, redirect  # noqa: PLC0415 - `sync` asks nobody
+
+    client = _client(mailbox, environment)
+    if mailbox.oauth.grant == CLIENT:
+        with ImapMailbox(mailbox, credentials(mailbox, environment)):
+            return f"{client.who}: client_credentials need no log-in, and work for {mailbox.origin}"
+    kept.check(client)
+    tokens = device.ask(client, show) if mailbox.oauth.grant == DEVICE else redirect.ask(client, show, port)
+    with ImapMailbox(mailbox, _bearer(client, tokens, None)):
+        kept.keep(client, tokens)
+    lasting = "" if tokens.refresh_token else "; the provider gave no refresh token, so it ends with this access token"
+    return f"{client.who}: logged in to {mailbox.origin}; the grant is kept in {mailbox.oauth.token_file}{lasting}"
+
+
+def _client(mailbox: Mailbox, environment: Mapping[str, str]) -> Client:
+    oauth = mailbox.oauth
+    assert oauth is not None  # noqa: S101 - the callers looked
+    who = f"account {mailbox.account!r}"
+    text = secret.read(oauth.client_secret, who, environment) if oauth.client_secret else ""
+    return Client(oauth, mailbox.account, mailbox.username, text, mailbox.timeout)
+
+
+def _bearer(client: Client, tokens: Tokens, renew: Callable[[], Bearer] | None) -> Bearer:
+    if client.oauth.grant == CLIENT:
+        remedy = "does the provider let this application into that mailbox (docs/login.md)?"
+    else:
+        remedy = f"was it granted by that user and for mail? {client.command} asks again"
+    granted = f"the scope that was granted is {tokens.scope!r}; " if tokens.scope else ""
+    return Bearer(tokens.access_token, granted + remedy, renew)
