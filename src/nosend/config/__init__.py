@@ -1,6 +1,6 @@
 """TOML -> frozen settings. Unknown keys are errors, and all mistakes are told at once.
 
-`keys` holds every key, once, with its type, default and explanation.
+`keys` holds every key, once, with its type, default and explanation; `sample` writes the example of them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nosend.config import packs
-from nosend.config.keys import MAILBOX_KEYS, SECRETS, TOP_KEYS, Key, example, required, wrong
+from nosend.config.keys import MAILBOX_KEYS, SECRETS, TOP_KEYS, Key, required, wrong
+from nosend.config.sample import example
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAILBOX_KEYS", "TOP_KEYS", "Mailbox", "Settings", "example", "find", "load", "packs"]
+__all__ = ["MAILBOX_KEYS", "TOP_KEYS", "Mailbox", "Monitor", "Settings", "example", "find", "load", "packs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,13 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Monitor:
+    """By what the outside is told how it is; None: by nothing."""
+
+    heartbeat_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration, checked."""
 
@@ -62,6 +70,7 @@ class Settings:
     keep_days: int
     keep_megabytes: int
     mailboxes: tuple[Mailbox, ...]
+    monitor: Monitor = Monitor()
 
     def trust_of(self, account: str) -> Trust:
         """Give what is trusted in the mails of an account that come from no mailbox.
@@ -126,6 +135,7 @@ def load(path: Path) -> Settings:
         keep_days=top["keep_days"],
         keep_megabytes=top["keep_megabytes"],
         mailboxes=tuple(_mailbox(box, path) for box in boxes),
+        monitor=Monitor(heartbeat_file=_path(path, top["heartbeat_file"])),
     )
 
 

@@ -1,6 +1,6 @@
 """Every key of the configuration, once: type, default, explanation, and what makes a value wrong.
 
-`config.example.toml` and `nosend init` are written from these tables.
+`sample` writes `config.example.toml`, and what `nosend init` writes, from these tables.
 """
 
 from __future__ import annotations
@@ -94,6 +94,9 @@ TOP_KEYS = (
     ),
     Key("keep_days", int, 365, "days for which the bytes of suspects and set-aside mails are kept", wrong=_no_amount),
     Key("keep_megabytes", int, 500, "and how much of them in all; the oldest go first", wrong=_no_amount),
+    Key(
+        "heartbeat_file", str, "", "a file that is touched when the server of every mailbox has answered: watch its age"
+    ),
 )
 MAILBOX_KEYS = (
     Key(
@@ -196,33 +199,3 @@ _TYPE_WORDS = {
     list: 'a list like ["one", "two"]',
     dict: 'a table like { "us@shop.example" = "shop-us" }',
 }
-
-
-def example() -> str:
-    """Write the example configuration: every key with its default and what it is for."""
-    lines = [
-        "# nosend: whom not to message. Every key with its default; lines that begin with # are not needed.",
-        "# Relative paths are relative to this file. `nosend sync` then reads the mailbox.",
-        "",
-        *(_example_line(key) for key in TOP_KEYS),
-        "",
-        "[[mailbox]]   # one for each seller account",
-        *(_example_line(key) for key in MAILBOX_KEYS),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _example_line(key: Key) -> str:
-    shown = key.example if key.example is not None else key.default
-    commented = "" if key.example is not None or key.name == "database" else "# "
-    return f"\n# {key.help}\n{commented}{key.name} = {_toml(shown)}"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "{}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
