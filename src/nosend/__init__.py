@@ -6,6 +6,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     letter                       mail bytes -> Letter                 (pure, never raises)
     verdict                      Letter -> Verdict                    (pure, never raises)
     standing, permission         events -> entry; entry -> may this message be sent?  (pure)
+    log                          what is logged, as text or JSON
     config                       TOML -> settings
     mailbox                      IMAP, .eml, mbox, Maildir -> Mail; DKIM
     judging                      Mail -> Judged: the one boundary around whatever breaks in a mail

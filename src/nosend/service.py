@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nosend import identifiers, letter, workers
+from nosend import identifiers, letter, log, workers
 from nosend.config import packs
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import Judging, now
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from nosend.mailbox.imap import Folder
     from nosend.model import Judged, Mail
     from nosend.store.ledger import Cursor
+
+_log = logging.getLogger(__name__)
 
 _UNFINISHED_BEFORE_CAUTION = 2  # a batch that was begun so often and not finished is taken mail by mail
 _UNFINISHED_BEFORE_SET_ASIDE = 5  # a mail that was begun so often alone is set aside unread
@@ -114,6 +117,7 @@ def sync(settings: Settings, store: Store, environment: Mapping[str, str], progr
         report += judge_again(mailbox.account, judging, store)
         found = _Visit(mailbox, judging, store, progress).report(environment)
         store.round_done(mailbox.account, now(), "; ".join(identifiers.one_line(str(t)) for t in found.troubles))
+        _log_round(mailbox.account, found)
         report += found
     store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
     return report
@@ -139,8 +143,19 @@ def judge_again(account: str, judging: Judging, store: Store) -> Report:
     report = Report()
     for ident in store.stale(account, judging.fingerprint):
         mail = store.begin_again(ident, judging.fingerprint)
-        report += Report(recorded=store.record_again(ident, judging.judge(mail), now()))
+        judged = judging.judge(mail)
+        report += Report(recorded=store.record_again(ident, judged, now()))
+        log.recorded([judged])
     return report
+
+
+def _log_round(account: str, found: Report) -> None:
+    """Log what a round gave, as INFO if it gave anything. Its troubles are told by whoever asked for the round."""
+    counts = found.recorded
+    level = logging.INFO if found.seen else logging.DEBUG
+    told = "round done: %s mails seen, entries added %s, renewed %s, %s suspect, %s set aside"
+    numbers = (found.seen, counts.listed, counts.renewed, counts.suspects, counts.set_aside)
+    _log.log(level, told, *numbers, extra={"account": account})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +196,9 @@ class _Visit:
                     store.begin(cursor, portion.upto)
                 judged = [judging.set_aside(mail, _POISON) if poison else judging.judge(mail) for mail in portion.mails]
                 cursor = _moved(cursor, portion.upto, cautious=cautious)
-                yield Report(portion.seen, store.record(judged, now(), cursor))
+                recorded = store.record(judged, now(), cursor)
+                log.recorded(judged)
+                yield Report(portion.seen, recorded)
             total = max(folder.uidnext - 1, batch.upto) - begun_at
             self.progress(f"{mailbox.account} {folder.name}", batch.upto - begun_at, total)
 
@@ -202,6 +219,7 @@ def scan(names: Sequence[str], account: str, judging: Judging, store: Store, pro
     try:
         while batch := list(islice(judged, _SCAN_BATCH)):
             report += Report(len(batch), store.record(batch, now()))
+            log.recorded(batch)
     finally:
         judged.close()  # ends the other processes
     return report + Report(troubles=tuple(troubles))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -87,8 +88,8 @@ def _told(report: Report) -> int:
         tell(f"mails {report.seen}, entries added {recorded.listed}, renewed {recorded.renewed}")
     if recorded.suspects or recorded.set_aside:
         counts = f"{recorded.suspects} suspect, {recorded.set_aside} set aside"
-        tell(f"for a person to look at: {counts}; `nosend review` lists them")
-    tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()))
+        tell(f"for a person to look at: {counts}; `nosend review` lists them", level=logging.WARNING)
+    tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()), level=logging.ERROR)
     return min((trouble.exit_code for trouble in report.troubles), default=0)
 
 
