@@ -6,7 +6,16 @@ import re
 import tomllib
 
 from conftest import ROOT, Shell
-from generate import EXAMPLE, README, RECOGNITION, readme_with_help, recognition_with_corpus, verbs
+from generate import (
+    EXAMPLE,
+    METRICS,
+    README,
+    RECOGNITION,
+    metrics_with_table,
+    readme_with_help,
+    recognition_with_corpus,
+    verbs,
+)  # fmt: skip
 from nosend import config, errors
 from nosend.store import rows
 
@@ -17,6 +26,8 @@ def test_generated_parts_are_not_stale() -> None:
     assert readme_with_help(TEXT) == TEXT, "make docs"
     recognition = RECOGNITION.read_text(encoding="utf-8")
     assert recognition_with_corpus(recognition) == recognition, "make docs"
+    metrics = METRICS.read_text(encoding="utf-8")
+    assert metrics_with_table(metrics) == metrics, "make docs"
     assert config.example() == EXAMPLE.read_text(encoding="utf-8"), "make docs"
 
 

@@ -58,7 +58,8 @@ def sync(session: Session) -> int:
     The mailbox is opened read-only: no flag, no mail is touched. A mailbox in trouble does not hold up the
     others; the exit code tells the worst of what happened.
     """
-    from nosend import service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend import monitor, service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.judging import now  # noqa: PLC0415
     from nosend.store.ledger import Ledger  # noqa: PLC0415
     from nosend.store.lock import one_round  # noqa: PLC0415
 
@@ -69,6 +70,9 @@ def sync(session: Session) -> int:
     try:
         with Ledger(settings.database) as ledger, one_round(settings.database), Bar() as bar:
             report = service.sync(settings, ledger, os.environ, bar)
+            if not report.troubles:
+                monitor.alive(settings)
+            report += service.Report(troubles=monitor.after_round(settings, now()))
     except _Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
     return _told(report)

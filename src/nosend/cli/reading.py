@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,14 +173,12 @@ def status(session: Session, as_json: bool, database: str | None) -> None:
     or where nosend may have stopped understanding them, a warning says so.
     """
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.monitor.picture import look  # noqa: PLC0415
 
     settings = session.settings_or_none
     allowed = settings.keep_megabytes * 1_000_000 if settings else None
-    with _overview(session, database) as overview:
-        state = overview.state()
-        sightings = {days: overview.sightings(now() - timedelta(days=days)) for days in health.DAYS}
-        age = timedelta(days=settings.keep_days if settings else 365)
-        kept = overview.bytes_kept(now() - age + health.SOON)
+    picture = look(session.database(database), settings, now())
+    state, sightings, kept = picture.state, picture.sightings, picture.kept
     warnings = (
         *health.of_account(sightings[max(health.DAYS)], max(health.DAYS)),
         *health.of_template(sightings),

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nosend.config import packs
+from nosend.config.addresses import is_loopback, listen_address
 from nosend.config.keys import MAILBOX_KEYS, SECRETS, TOP_KEYS, Key, required, wrong
 from nosend.config.sample import example
 from nosend.errors import ConfigError
@@ -58,6 +58,8 @@ class Monitor:
     """By what the outside is told how it is; None: by nothing."""
 
     heartbeat_file: Path | None = None
+    metrics_file: Path | None = None
+    metrics_listen: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,11 @@ def load(path: Path) -> Settings:
         keep_days=top["keep_days"],
         keep_megabytes=top["keep_megabytes"],
         mailboxes=tuple(_mailbox(box, path) for box in boxes),
-        monitor=Monitor(heartbeat_file=_path(path, top["heartbeat_file"])),
+        monitor=Monitor(
+            heartbeat_file=_path(path, top["heartbeat_file"]),
+            metrics_file=_path(path, top["metrics_file"]),
+            metrics_listen=listen_address(top["metrics_listen"]) if top["metrics_listen"] else None,
+        ),
     )
 
 
@@ -168,7 +174,7 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
     """Say what is wrong between the keys of a mailbox; keys that are wrong themselves are missing in it."""
     problems = []
     host = box.get("host", "")
-    if box.get("tls") == "none" and host and not _is_loopback(host):
+    if box.get("tls") == "none" and host and not is_loopback(host):
         problems.append(f'tls = "none" sends the password in clear: allowed only to this machine, not to {host!r}')
     given = [name for name in SECRETS if box.get(name)]
     if len(given) != 1 and box.keys() >= set(SECRETS):
@@ -209,12 +215,3 @@ def _mailbox(box: dict[str, Any], path: Path) -> Mailbox:
 
 def _path(beside: Path, name: str) -> Path | None:
     return beside.parent / Path(name).expanduser() if name else None
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nosend.config.addresses import no_listener, no_prom
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -96,6 +98,20 @@ TOP_KEYS = (
     Key("keep_megabytes", int, 500, "and how much of them in all; the oldest go first", wrong=_no_amount),
     Key(
         "heartbeat_file", str, "", "a file that is touched when the server of every mailbox has answered: watch its age"
+    ),
+    Key(
+        "metrics_file",
+        str,
+        "",
+        "a file with metrics for Prometheus' textfile collector, written after each round",
+        wrong=no_prom,
+    ),
+    Key(
+        "metrics_listen",
+        str,
+        "",
+        "where `nosend watch` answers /metrics and /healthz: an address of this machine alone, like 127.0.0.1:9464",
+        wrong=no_listener,
     ),
 )
 MAILBOX_KEYS = (

@@ -93,7 +93,7 @@ class Heartbeat:
         if not silent:
             self._systemd.feed()
         if not behind and self._file:
-            _touch(self._file)
+            touch(self._file)
 
     def excuse(self, account: str) -> None:
         """Be told that the worker of an account is in trouble, has said so and tries again: late, but not stuck."""
@@ -110,7 +110,7 @@ class Heartbeat:
             self._pulses[account] = replace(self._pulses[account], **at)
 
 
-def _touch(file: Path) -> None:
+def touch(file: Path) -> None:
     """Touch the heartbeat file; when that fails its age says so, and the log why."""
     try:
         file.touch(mode=0o644)
