@@ -81,6 +81,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
     top = {
         "database": '"data/list.db"', "packs": '"packs"', "keep_days": "30", "keep_megabytes": "7",
         "heartbeat_file": '"run/alive"', "metrics_file": '"run/nosend.prom"', "metrics_listen": '"[::1]:9464"',
+        "on_change_command": '["mail-me", "now"]',
     }  # fmt: skip
     assert top.keys() == {key.name for key in config.TOP_KEYS}
     path = written(tmp_path, keys, top="\n".join(f"{name} = {value}" for name, value in top.items()))
@@ -111,7 +112,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
                 timeout=7,
             ),
         ),
-        monitor=Monitor(tmp_path / "run/alive", tmp_path / "run/nosend.prom", ("::1", 9464)),
+        monitor=Monitor(tmp_path / "run/alive", tmp_path / "run/nosend.prom", ("::1", 9464), ("mail-me", "now")),
     )
     assert settings.trust_of("shop-us") == trust
     assert settings.trust_of("another") == Trust(trust.forwarders)

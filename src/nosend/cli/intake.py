@@ -72,7 +72,7 @@ def sync(session: Session) -> int:
             report = service.sync(settings, ledger, os.environ, bar)
             if not report.troubles:
                 monitor.alive(settings)
-            report += service.Report(troubles=monitor.after_round(settings, now()))
+            report += service.Report(troubles=monitor.after_round(settings, ledger, os.environ, now()))
     except _Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
     return _told(report)

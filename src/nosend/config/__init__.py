@@ -60,6 +60,7 @@ class Monitor:
     heartbeat_file: Path | None = None
     metrics_file: Path | None = None
     metrics_listen: tuple[str, int] | None = None
+    on_change_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def load(path: Path) -> Settings:
             heartbeat_file=_path(path, top["heartbeat_file"]),
             metrics_file=_path(path, top["metrics_file"]),
             metrics_listen=listen_address(top["metrics_listen"]) if top["metrics_listen"] else None,
+            on_change_command=tuple(top["on_change_command"]),
         ),
     )
 

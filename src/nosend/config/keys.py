@@ -113,6 +113,13 @@ TOP_KEYS = (
         "where `nosend watch` answers /metrics and /healthz: an address of this machine alone, like 127.0.0.1:9464",
         wrong=no_listener,
     ),
+    Key(
+        "on_change_command",
+        list,
+        [],
+        "a command, as a list, that is run for each change of state: a mailbox is down, or up again; Amazon changed\n"
+        "# its text, or restricted the account; it gets one JSON object on standard input",
+    ),
 )
 MAILBOX_KEYS = (
     Key(
