@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
@@ -20,10 +19,10 @@ from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableEr
 from nosend.judging import Judging, now
 from nosend.mailbox import archive, dkim, login
 from nosend.mailbox.imap import ImapMailbox
-from nosend.mailbox.reading import FolderReader, newest
+from nosend.mailbox.reading import FolderReader
 from nosend.model import Trust
 from nosend.store.ledger import Recorded
-from nosend.verdict import authenticity, rules
+from nosend.verdict import rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,21 +120,6 @@ def sync(settings: Settings, store: Store, environment: Mapping[str, str], progr
         report += found
     store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
     return report
-
-
-def servers_seen(mailbox: Mailbox, environment: Mapping[str, str]) -> Counter[str]:
-    """Count which server wrote the topmost Authentication-Results of the newest mails, in all folders of a mailbox.
-
-    Raises what `sync` would report of the mailbox.
-    """
-    with ImapMailbox(mailbox, login.password(mailbox, environment)) as inbox:
-        headings = [
-            letter.heading(raw)
-            for name in mailbox.folders
-            for raw in newest(inbox, inbox.open_folder(name), authenticity.RESULTS)
-        ]
-    tops = (heading.header(authenticity.RESULTS)[:1] for heading in headings)
-    return Counter(authenticity.server(value) for top in tops for value in top)
 
 
 def judge_again(account: str, judging: Judging, store: Store) -> Report:
