@@ -19,7 +19,7 @@ from nosend.model import Kind
 from nosend.monitor import metrics
 from nosend.monitor.endpoint import Endpoint
 from nosend.monitor.picture import look
-from nosend.store.ledger import Ledger
+from nosend.store.ledger import Cursor, Ledger
 from samples import DAY, NOW, buyer, judged, notice, order
 from servers import PASSWORD, Dovecot
 from test_health import seen
@@ -57,11 +57,11 @@ def told(settings: config.Settings) -> dict[str, dict[tuple[str, ...], float]]:
 
 def test_all_of_a_database_is_told(settings: config.Settings) -> None:
     mails = [
-        seen(1, 1), seen(2, 20), seen(3, 1, Kind.SUSPECT), judged(4, kind=None),
+        seen(1, 1), seen(2, 20), seen(3, 1, Kind.SUSPECT), seen(4, 2, None),
         seen(5, 1, Kind.OTHER_NOTICE, rule="en.restricted"), seen(6, 1, Kind.SUSPECT, rule="en.content-filter"),
     ]  # fmt: skip
     with Ledger(settings.database) as ledger:
-        ledger.record(mails, NOW)
+        ledger.record(mails, NOW, Cursor("shop", "INBOX", "me@host", 7, uid=6, last_uid=11))
         ledger.round_done("down", NOW - DAY, "refused")
         ledger.round_done("down", NOW, "refused")
         ledger.round_done("shop", NOW)
@@ -74,6 +74,8 @@ def test_all_of_a_database_is_told(settings: config.Settings) -> None:
         "nosend_mailbox_last_success_timestamp_seconds": {("shop",): at},
         "nosend_mailbox_last_round_timestamp_seconds": {("shop",): at, ("down",): at},
         "nosend_mailbox_trouble_since_timestamp_seconds": {("down",): at - DAY.total_seconds()},
+        "nosend_mailbox_last_mail_timestamp_seconds": {("shop",): at - DAY.total_seconds()},
+        "nosend_mailbox_backlog": {("shop",): 5},
         "nosend_mails": {
             ("shop", "opt_out"): 2, ("shop", "suspect"): 2, ("shop", "set_aside"): 1, ("shop", "other_notice"): 1,
         },

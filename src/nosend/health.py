@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nosend.store.overview import BytesKept, Sighting
+    from nosend.store.overview import BytesKept, Round, Sighting
 
 DAYS = (7, 30)  # for which mails are counted
 SOON = timedelta(days=30)  # before bytes expire, it is told
 _NEARLY_FULL = 0.8
+
+
+def late(rounds: Sequence[Round], accounts: Sequence[str] | None, oldest: str) -> dict[str, str]:
+    """Say which mailboxes were not read to their end since `oldest` (RFC 3339, UTC), by account.
+
+    `accounts` are those that must have been read; None: all that ever were.
+    """
+    last = {one.account: one for one in rounds}
+    told = {}
+    for account in last if accounts is None else accounts:
+        box = last.get(account)
+        if box is None or (box.last_success_at or "") < oldest:
+            since = (box.last_success_at if box else None) or "never"
+            told[account] = f"{account}: last success {since}" + (f": {box.trouble}" if box and box.trouble else "")
+    return told
 
 
 def changed(sightings: Mapping[int, Sequence[Sighting]]) -> dict[str, str]:

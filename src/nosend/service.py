@@ -170,7 +170,8 @@ class _Visit:
 
     def _read(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         mailbox, judging, store = self.mailbox, self.judging, self.store
-        cursor = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
+        known = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
+        cursor = replace(known, last_uid=max(0, folder.uidnext - 1))
         begun_at = cursor.uid
         for batch in FolderReader(mailbox, inbox, folder, judging.rules).new_mails(cursor.uid):
             cautious = cursor.attempts >= _UNFINISHED_BEFORE_CAUTION and cursor.uid < cursor.in_hand

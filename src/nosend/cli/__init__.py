@@ -19,6 +19,7 @@ from nosend.cli import intake, reading
 from nosend.cli.doctor import doctor
 from nosend.cli.review import review
 from nosend.cli.rules import rules
+from nosend.cli.status import status
 from nosend.cli.terminal import FORMATS, LEVELS, Session, tell
 from nosend.errors import NosendError
 
@@ -80,7 +81,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
         context.color = False
 
 
-for verb in (*intake.VERBS, *reading.VERBS, review, rules, doctor):
+for verb in (*intake.VERBS, *reading.VERBS, review, rules, doctor, status):
     nosend.add_command(verb)
 
 

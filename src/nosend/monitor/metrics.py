@@ -122,6 +122,18 @@ METRICS = (
         lambda picture: (((box.account,), _seconds(box.trouble_since)) for box in picture.state.mailboxes),
     ),
     Metric(
+        "nosend_mailbox_last_mail_timestamp_seconds",
+        "When the newest mail that the ledger knows was received, in Unix time: Amazon's, or like a forward.",
+        ("account",),
+        lambda picture: (((box.account,), _seconds(box.last_mail_at)) for box in picture.state.mailboxes),
+    ),
+    Metric(
+        "nosend_mailbox_backlog",
+        "Mails, at most, that were not read yet when the folders were opened last.",
+        ("account",),
+        lambda picture: (((box.account,), box.backlog) for box in picture.state.mailboxes),
+    ),
+    Metric(
         "nosend_mails",
         "Mails in the ledger by what they were taken for; a mail in two folders counts once.",
         ("account", "verdict"),

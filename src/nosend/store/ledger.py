@@ -26,7 +26,8 @@ class Cursor:
     """How far a folder was read.
 
     `origin` is the mailbox (user and host) that the UIDs belong to. `attempts` counts how often a batch up to
-    UID `in_hand` was begun and not finished: a mail in it may kill the process.
+    UID `in_hand` was begun and not finished: a mail in it may kill the process. `last_uid` is the highest UID that the
+    folder may hold, 0 when the server does not tell.
     """
 
     account: str
@@ -36,6 +37,7 @@ class Cursor:
     uid: int = 0
     in_hand: int = 0
     attempts: int = 0
+    last_uid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,12 @@ def told(db: Database) -> None:
     _run(db, _TOLD)
 
 
+@migrations()
+def backlog(db: Database) -> None:
+    """Let it be known how far a folder was still to be read when it was opened last."""
+    _run(db, _BACKLOG)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -200,4 +206,9 @@ CREATE TABLE told (
     why TEXT NOT NULL,
     PRIMARY KEY (account, name)
 ) STRICT, WITHOUT ROWID
+"""
+
+_BACKLOG = """
+-- last_uid: the highest UID that the folder may have held when it was opened last; 0: not known
+ALTER TABLE cursors ADD COLUMN last_uid INTEGER NOT NULL DEFAULT 0
 """
