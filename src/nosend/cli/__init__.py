@@ -17,6 +17,7 @@ import click
 from nosend import __version__
 from nosend.cli import intake, reading
 from nosend.cli.doctor import doctor
+from nosend.cli.init import init
 from nosend.cli.review import review
 from nosend.cli.rules import rules
 from nosend.cli.status import status
@@ -81,7 +82,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
         context.color = False
 
 
-for verb in (*intake.VERBS, *reading.VERBS, review, rules, doctor, status):
+for verb in (init, *intake.VERBS, *reading.VERBS, review, rules, doctor, status):
     nosend.add_command(verb)
 
 

@@ -1,4 +1,4 @@
-"""The verbs that read mail: init, sync, scan, explain, rebuild, demo."""
+"""The verbs that read mail: sync, scan, explain, rebuild, demo."""
 
 from __future__ import annotations
 
@@ -7,47 +7,17 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from nosend.cli.terminal import Bar, Session, database_option, tell
-from nosend.errors import ConfigError, DestinationError
+from nosend.errors import ConfigError
 from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
     from nosend.model import Judged
     from nosend.service import Report
-
-
-@click.command()
-@click.argument("file", default="config.toml")
-def init(file: str) -> None:
-    """Write a commented configuration to FILE (config.toml).
-
-    Then fill in account, host and username, put the password where it says, and run `nosend sync`.
-    """
-    from nosend import config  # noqa: PLC0415 - each verb loads what it needs
-
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(config.example())
-        except BaseException:
-            Path(file).unlink()  # half of it would keep the next `init` from writing it
-            raise
-    except FileExistsError:
-        raise ConfigError(f"{file!r} exists already and stays as it is: name another file, or edit it") from None
-    except FileNotFoundError:
-        raise ConfigError(f"{file!r}: its folder does not exist, make it first") from None
-    except OSError as error:
-        raise DestinationError(f"{file!r} cannot be written: {error.strerror}") from error
-    tell(
-        f"wrote {file}: fill in account, host and username, put the password where password_env says "
-        f"(export NOSEND_PASSWORD='...'), then run `nosend --config {file} sync`"
-    )
 
 
 @click.command()
@@ -213,4 +183,4 @@ def demo() -> int:
         ) from error
 
 
-VERBS = (init, sync, scan, explain, rebuild, demo)
+VERBS = (sync, scan, explain, rebuild, demo)
