@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 def set_up(handler: logging.Handler, level: int) -> None:
     """Let one handler write what nosend logs from `level` up; again: another one instead."""
-    logging.getLogger().handlers = [logging.NullHandler()]  # else Python writes others' warnings to stderr by itself
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(logging.NullHandler())  # else Python writes others' warnings to stderr by itself
     _house.handlers = [handler]
     _house.setLevel(level)
 
