@@ -18,10 +18,12 @@ import corpus
 from conftest import MAILS, ROOT, expected
 from nosend import config
 from nosend.cli import nosend
+from nosend.monitor import metrics
 from test_corpus import told
 
 README = ROOT / "README.md"
 RECOGNITION = ROOT / "docs" / "recognition.md"
+METRICS = ROOT / "docs" / "metrics.md"
 EXAMPLE = ROOT / "config.example.toml"
 
 
@@ -33,6 +35,15 @@ def readme_with_help(text: str) -> str:
 def recognition_with_corpus(text: str) -> str:
     """Put the counts of the corpus into docs/recognition.md."""
     return between(text, "corpus", corpus.table())
+
+
+def metrics_with_table(text: str) -> str:
+    """Put the table of all metrics into docs/metrics.md."""
+    rows = [
+        f"| `{one.name}` | {', '.join(f'`{label}`' for label in one.labels) or '-'} | {one.help} |"
+        for one in metrics.METRICS
+    ]
+    return between(text, "metrics", "\n".join(["| metric | labels | what it tells |", "|---|---|---|", *rows]))
 
 
 def between(text: str, name: str, content: str) -> str:
@@ -65,5 +76,6 @@ if __name__ == "__main__":
         text = json.dumps(wanted, ensure_ascii=False, indent=2) + "\n"
         mail.with_suffix(".json").write_text(text, encoding="utf-8")
     RECOGNITION.write_text(recognition_with_corpus(RECOGNITION.read_text(encoding="utf-8")), encoding="utf-8")
+    METRICS.write_text(metrics_with_table(METRICS.read_text(encoding="utf-8")), encoding="utf-8")
     EXAMPLE.write_text(config.example(), encoding="utf-8")
     README.write_text(readme_with_help(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nosend import config
-from nosend.config import Mailbox, OAuth, Secret, Settings
+from nosend.config import Mailbox, Monitor, OAuth, Secret, Settings
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
 
@@ -80,7 +80,13 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         "accounts": '{ "US@shop.example" = "shop-us" }', "unknown_account": '"suspect"',
     }  # fmt: skip
     assert keys.keys() == {key.name for key in config.MAILBOX_KEYS}
-    path = written(tmp_path, keys, top='database = "data/list.db"\npacks = "packs"\nkeep_days = 30\nkeep_megabytes = 7')
+    top = {
+        "database": '"data/list.db"', "packs": '"packs"', "keep_days": "30", "keep_megabytes": "7",
+        "heartbeat_file": '"run/alive"', "metrics_file": '"run/nosend.prom"', "metrics_listen": '"[::1]:9464"',
+        "on_change_command": '["mail-me", "now"]',
+    }  # fmt: skip
+    assert top.keys() == {key.name for key in config.TOP_KEYS}
+    path = written(tmp_path, keys, top="\n".join(f"{name} = {value}" for name, value in top.items()))
     settings = config.load(path)
     accounts = Accounts((("us@shop.example", "shop-us"),), plus=True, must_be_known=True)
     trust = Trust(frozenset({"me@shop.example", "mine.example"}), "mx.shop.example", Policy.REQUIRE, accounts)
@@ -106,6 +112,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
                 timeout=7,
             ),
         ),
+        monitor=Monitor(tmp_path / "run/alive", tmp_path / "run/nosend.prom", ("::1", 9464), ("mail-me", "now")),
     )
     assert settings.trust_of("shop-us") == trust
     assert settings.trust_of("another") == Trust(trust.forwarders)

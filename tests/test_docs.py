@@ -6,12 +6,23 @@ import re
 import tomllib
 
 from conftest import ROOT, Shell
-from generate import EXAMPLE, README, RECOGNITION, readme_with_help, recognition_with_corpus, verbs
-from nosend import config, errors
+from generate import (
+    EXAMPLE,
+    METRICS,
+    README,
+    RECOGNITION,
+    metrics_with_table,
+    readme_with_help,
+    recognition_with_corpus,
+    verbs,
+)  # fmt: skip
+from nosend import config, errors, log
 from nosend.config.oauth import GRANTS, OAUTH_KEYS, PROVIDERS
 from nosend.config.secret import PLACES, SECRETS
+from nosend.monitor import changes, metrics
 from nosend.store import rows
 
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 TEXT = README.read_text(encoding="utf-8")
 
 
@@ -19,6 +30,8 @@ def test_generated_parts_are_not_stale() -> None:
     assert readme_with_help(TEXT) == TEXT, "make docs"
     recognition = RECOGNITION.read_text(encoding="utf-8")
     assert recognition_with_corpus(recognition) == recognition, "make docs"
+    shown = METRICS.read_text(encoding="utf-8")
+    assert metrics_with_table(shown) == shown, "make docs"
     assert config.example() == EXAMPLE.read_text(encoding="utf-8"), "make docs"
 
 
@@ -55,6 +68,19 @@ def test_exit_codes_stand_in_help_and_readme(nosend: Shell) -> None:
     for code in codes | {0, 1}:
         assert re.search(rf"^ +{code}  ", shown, re.MULTILINE)
         assert re.search(rf"\b{code} ", TEXT)
+
+
+def test_operations_name_what_there_is() -> None:
+    """Every metric and key it names exists; every event and way to tell how it is stands there."""
+    named = set(re.findall(r"\bnosend_[a-z_]+", OPERATIONS))
+    assert named <= {metric.name for metric in metrics.METRICS}
+    assert len(named) >= 5
+    table = re.findall(r"^\| `(\w+)` \|", OPERATIONS[OPERATIONS.index("| event |") :], re.MULTILINE)
+    assert table == list(changes.EVENTS)
+    keys = ("heartbeat_file", "metrics_file", "metrics_listen", "on_change_command")
+    assert [key for key in keys if f"`{key}`" not in OPERATIONS and f"{key} =" not in OPERATIONS] == []
+    fields = OPERATIONS[OPERATIONS.index("## The log") :].partition("\n## ")[0]
+    assert [name for name in log.FIELDS if f"`{name}`" not in fields] == []
 
 
 def test_columns_of_the_views_stand_in_the_readme() -> None:

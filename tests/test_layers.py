@@ -152,6 +152,13 @@ def test_only_intake_and_command_look_at_a_clock() -> None:
     assert looking == {"judging.py", "oauth/client.py", "oauth/kept.py"}, "a token runs out by the clock"
 
 
+def test_pure_rooms_and_the_store_do_not_log() -> None:
+    """Who logs can be counted: what is logged must be looked at for secrets and for what mails say."""
+    loading = {file for file, source in FILES.items() if "logging" in imported(source)}
+    allowed = ("log.py", "monitor/", "service", "mailbox/", "cli/")
+    assert {file for file in loading if not file.startswith(allowed)} == set()
+
+
 def test_only_the_store_speaks_sql() -> None:
     words = re.compile(r"\b(SELECT .+ FROM|INSERT (OR \w+ )?INTO|DELETE FROM|CREATE (TABLE|VIEW)|UPDATE \w+ SET)\b")
     speaking = {

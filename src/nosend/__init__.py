@@ -6,6 +6,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     letter                       mail bytes -> Letter                 (pure, never raises)
     verdict                      Letter -> Verdict                    (pure, never raises)
     standing, permission         events -> entry; entry -> may this message be sent?  (pure)
+    log                          what is logged, as text or JSON
     config                       TOML -> settings
     oauth                        access tokens: asked for, kept, renewed
     mailbox                      IMAP, .eml, mbox, Maildir -> Mail; DKIM
@@ -14,6 +15,8 @@ The map of the house; a mail travels down this list, and imports only ever point
     store                        the SQLite file: ledger (writes), blacklist (reads)
     export                       the blacklist as csv, json, jsonl, txt; files replaced whole
     health                       what a seller should be told beside the list
+    checkup                      what `doctor` looks at
+    monitor                      metrics, heartbeat, systemd: tells the outside how it is
     service                      the route from a mailbox to the list: sync() and scan()
     cli                          one small function a verb; the only place that prints
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -16,8 +15,6 @@ from nosend.verdict import addressee, authenticity, sender
 if TYPE_CHECKING:
     from nosend.model import Mail, Trust, Verdict
     from nosend.verdict.rules import Rules
-
-log = logging.getLogger(__name__)
 
 _NO_MAIL_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -52,9 +49,7 @@ class Judging:
             read = verdict.read(mail.raw, self.trust, self.rules)
             return self._judged(mail, read, self._verdict(mail, read))
         except Exception as error:  # noqa: BLE001 - the one boundary: no mail may stop the round, MemoryError and RecursionError included
-            name = type(error).__name__
-            log.warning("%s %s: a mail broke the reader (%s), set aside", mail.place.account, mail.place.folder, name)
-            return self.set_aside(mail, f"broke the reader: {name}")
+            return self.set_aside(mail, f"broke the reader: {type(error).__name__}")
 
     def set_aside(self, mail: Mail, trouble: str) -> Judged:
         """Make an unjudged mail known by its bytes alone; one without bytes by its place."""

@@ -5,24 +5,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nosend import identifiers, letter, workers
+from nosend import identifiers, letter, log, workers
 from nosend.config import packs
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import Judging, now
 from nosend.mailbox import archive, dkim, login
 from nosend.mailbox.imap import ImapMailbox
-from nosend.mailbox.reading import FolderReader, newest
+from nosend.mailbox.reading import FolderReader
 from nosend.model import Trust
 from nosend.store.ledger import Recorded
-from nosend.verdict import authenticity, rules
+from nosend.verdict import rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from nosend.mailbox.imap import Folder
     from nosend.model import Judged, Mail
     from nosend.store.ledger import Cursor
+
+_log = logging.getLogger(__name__)
 
 _UNFINISHED_BEFORE_CAUTION = 2  # a batch that was begun so often and not finished is taken mail by mail
 _UNFINISHED_BEFORE_SET_ASIDE = 5  # a mail that was begun so often alone is set aside unread
@@ -125,24 +127,10 @@ def sync(settings: Settings, store: Store, environment: Mapping[str, str], progr
         report += judge_again(mailbox.account, judging, store)
         found = _Visit(mailbox, judging, store, progress).report(environment)
         store.round_done(mailbox.account, now(), "; ".join(identifiers.one_line(str(t)) for t in found.troubles))
+        _log_round(mailbox.account, found)
         report += found
     store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
     return report
-
-
-def servers_seen(mailbox: Mailbox, environment: Mapping[str, str]) -> Counter[str]:
-    """Count which server wrote the topmost Authentication-Results of the newest mails, in all folders of a mailbox.
-
-    Raises what `sync` would report of the mailbox.
-    """
-    with ImapMailbox(mailbox, login.credentials(mailbox, environment)) as inbox:
-        headings = [
-            letter.heading(raw)
-            for name in mailbox.folders
-            for raw in newest(inbox, inbox.open_folder(name), authenticity.RESULTS)
-        ]
-    tops = (heading.header(authenticity.RESULTS)[:1] for heading in headings)
-    return Counter(authenticity.server(value) for top in tops for value in top)
 
 
 def judge_again(account: str, judging: Judging, store: Store) -> Report:
@@ -150,8 +138,19 @@ def judge_again(account: str, judging: Judging, store: Store) -> Report:
     report = Report()
     for ident in store.stale(account, judging.fingerprint):
         mail = store.begin_again(ident, judging.fingerprint)
-        report += Report(recorded=store.record_again(ident, judging.judge(mail), now()))
+        judged = judging.judge(mail)
+        report += Report(recorded=store.record_again(ident, judged, now()))
+        log.recorded([judged])
     return report
+
+
+def _log_round(account: str, found: Report) -> None:
+    """Log what a round gave, as INFO if it gave anything. Its troubles are told by whoever asked for the round."""
+    counts = found.recorded
+    level = logging.INFO if found.seen else logging.DEBUG
+    told = "round done: %s mails seen, entries added %s, renewed %s, %s suspect, %s set aside"
+    numbers = (found.seen, counts.listed, counts.renewed, counts.suspects, counts.set_aside)
+    _log.log(level, told, *numbers, extra={"account": account})
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,8 @@ class _Visit:
 
     def _read(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         mailbox, judging, store = self.mailbox, self.judging, self.store
-        cursor = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
+        known = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
+        cursor = replace(known, last_uid=max(0, folder.uidnext - 1))
         begun_at = cursor.uid
         for batch in FolderReader(mailbox, inbox, folder, judging.rules).new_mails(cursor.uid):
             cautious = cursor.attempts >= _UNFINISHED_BEFORE_CAUTION and cursor.uid < cursor.in_hand
@@ -202,7 +202,9 @@ class _Visit:
                     store.begin(cursor, portion.upto)
                 judged = [judging.set_aside(mail, _POISON) if poison else judging.judge(mail) for mail in portion.mails]
                 cursor = _moved(cursor, portion.upto, cautious=cautious)
-                yield Report(portion.seen, store.record(judged, now(), cursor))
+                recorded = store.record(judged, now(), cursor)
+                log.recorded(judged)
+                yield Report(portion.seen, recorded)
             total = max(folder.uidnext - 1, batch.upto) - begun_at
             self.progress(f"{mailbox.account} {folder.name}", batch.upto - begun_at, total)
 
@@ -223,6 +225,7 @@ def scan(names: Sequence[str], account: str, judging: Judging, store: Store, pro
     try:
         while batch := list(islice(judged, _SCAN_BATCH)):
             report += Report(len(batch), store.record(batch, now()))
+            log.recorded(batch)
     finally:
         judged.close()  # ends the other processes
     return report + Report(troubles=tuple(troubles))

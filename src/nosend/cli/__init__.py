@@ -17,10 +17,12 @@ import click
 from nosend import __version__
 from nosend.cli import intake, reading
 from nosend.cli.doctor import doctor
+from nosend.cli.init import init
 from nosend.cli.login import login
 from nosend.cli.review import review
 from nosend.cli.rules import rules
-from nosend.cli.terminal import Session, tell
+from nosend.cli.status import status
+from nosend.cli.terminal import FORMATS, LEVELS, Session, tell
 from nosend.errors import NosendError
 
 _EPILOG = """\b
@@ -55,34 +57,47 @@ class _Group(click.Group):
     metavar="FILE",
     help="The configuration; else $NOSEND_CONFIG, ./config.toml, ~/.config/nosend, /etc/nosend.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default="text",
+    envvar="NOSEND_LOG_FORMAT",
+    help="How talk and log are written to stderr; json: an object a line.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    envvar="NOSEND_LOG_LEVEL",
+    help="From which level up nosend logs; else from warning up.",
+)
 @click.version_option(__version__, prog_name="nosend")
 @click.pass_context
-def nosend(context: click.Context, config_file: str | None) -> None:
+def nosend(context: click.Context, config_file: str | None, log_format: str, log_level: str | None) -> None:
     """Keep the list of Amazon buyers who must not be messaged.
 
     Begin with `nosend init`, then `nosend sync`. `nosend demo` shows all of it on sample mail.
     """
-    context.obj = Session(config_file)
+    context.obj = Session(config_file, log_format, log_level)
+    context.obj.start_log()
     if os.environ.get("NO_COLOR"):
         context.color = False
 
 
-for verb in (*intake.VERBS, *reading.VERBS, review, rules, doctor, login):
+for verb in (init, *intake.VERBS, *reading.VERBS, review, rules, doctor, status, login):
     nosend.add_command(verb)
 
 
 def main() -> int:
     """Run the command; gives the exit code that `nosend --help` documents."""
-    logging.basicConfig(format="nosend: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    Session(None).start_log()  # for what goes wrong before the command line is read
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show kana
-    logging.getLogger("imapclient").setLevel(logging.CRITICAL)
     try:
         code = nosend.main(standalone_mode=False, prog_name="nosend")
         sys.stdout.flush()
     except NosendError as trouble:
-        tell(*str(trouble).splitlines())
+        tell(*str(trouble).splitlines(), level=logging.ERROR)
         return trouble.exit_code
     except click.ClickException as error:
         error.show()

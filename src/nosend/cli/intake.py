@@ -1,52 +1,23 @@
-"""The verbs that read mail: init, sync, scan, explain, rebuild, demo."""
+"""The verbs that read mail: sync, scan, explain, rebuild, demo."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from nosend.cli.terminal import Bar, Session, database_option, tell
-from nosend.errors import ConfigError, DestinationError
+from nosend.errors import ConfigError
 from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
     from nosend.model import Judged
     from nosend.service import Report
-
-
-@click.command()
-@click.argument("file", default="config.toml")
-def init(file: str) -> None:
-    """Write a commented configuration to FILE (config.toml).
-
-    Then fill in account, host and username, put the password where it says, and run `nosend sync`.
-    """
-    from nosend import config  # noqa: PLC0415 - each verb loads what it needs
-
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(config.example())
-        except BaseException:
-            Path(file).unlink()  # half of it would keep the next `init` from writing it
-            raise
-    except FileExistsError:
-        raise ConfigError(f"{file!r} exists already and stays as it is: name another file, or edit it") from None
-    except FileNotFoundError:
-        raise ConfigError(f"{file!r}: its folder does not exist, make it first") from None
-    except OSError as error:
-        raise DestinationError(f"{file!r} cannot be written: {error.strerror}") from error
-    tell(
-        f"wrote {file}: fill in account, host and username, put the password where password_env says "
-        f"(export NOSEND_PASSWORD='...'), then run `nosend --config {file} sync`"
-    )
 
 
 @click.command()
@@ -57,7 +28,8 @@ def sync(session: Session) -> int:
     The mailbox is opened read-only: no flag, no mail is touched. A mailbox in trouble does not hold up the
     others; the exit code tells the worst of what happened.
     """
-    from nosend import service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend import monitor, service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.judging import now  # noqa: PLC0415
     from nosend.store.ledger import Ledger  # noqa: PLC0415
     from nosend.store.lock import one_round  # noqa: PLC0415
 
@@ -68,6 +40,9 @@ def sync(session: Session) -> int:
     try:
         with Ledger(settings.database) as ledger, one_round(settings.database), Bar() as bar:
             report = service.sync(settings, ledger, os.environ, bar)
+            if not report.troubles:
+                monitor.alive(settings)
+            report += service.Report(troubles=monitor.after_round(settings, ledger, os.environ, now()))
     except _Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
     return _told(report)
@@ -87,8 +62,8 @@ def _told(report: Report) -> int:
         tell(f"mails {report.seen}, entries added {recorded.listed}, renewed {recorded.renewed}")
     if recorded.suspects or recorded.set_aside:
         counts = f"{recorded.suspects} suspect, {recorded.set_aside} set aside"
-        tell(f"for a person to look at: {counts}; `nosend review` lists them")
-    tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()))
+        tell(f"for a person to look at: {counts}; `nosend review` lists them", level=logging.WARNING)
+    tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()), level=logging.ERROR)
     return min((trouble.exit_code for trouble in report.troubles), default=0)
 
 
@@ -215,4 +190,4 @@ def demo() -> int:
         ) from error
 
 
-VERBS = (init, sync, scan, explain, rebuild, demo)
+VERBS = (sync, scan, explain, rebuild, demo)

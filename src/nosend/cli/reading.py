@@ -1,17 +1,15 @@
-"""The verbs that read the list: check, list, show, export, status."""
+"""The verbs that read the list: check, list, show, export."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nosend import health, permission
+from nosend import permission
 from nosend.cli.terminal import Session, database_option, tell
 from nosend.errors import UnknownKeyError
 from nosend.identifiers import one_line
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nosend.model import Entry
-    from nosend.store.overview import Overview, State
+    from nosend.store.overview import Overview
 
 
 @click.command()
@@ -163,63 +161,10 @@ def _of_kind(blacklist: Blacklist, kind: str) -> Iterator[Entry]:
     return (entry for entry in blacklist if kind in {"both", entry.kind})
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same as one JSON object.")
-@database_option
-@click.pass_obj
-def status(session: Session, as_json: bool, database: str | None) -> None:
-    """Tell how it is: each mailbox's last success or trouble, mails by verdict, entries, what waits for a person.
-
-    Amazon's mails of the last 7 and 30 days are counted; where they tell of something that the seller should do,
-    or where nosend may have stopped understanding them, a warning says so.
-    """
-    from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
-
-    settings = session.settings_or_none
-    allowed = settings.keep_megabytes * 1_000_000 if settings else None
-    with _overview(session, database) as overview:
-        state = overview.state()
-        sightings = {days: overview.sightings(now() - timedelta(days=days)) for days in health.DAYS}
-        age = timedelta(days=settings.keep_days if settings else 365)
-        kept = overview.bytes_kept(now() - age + health.SOON)
-    warnings = (
-        *health.of_account(sightings[max(health.DAYS)], max(health.DAYS)),
-        *health.of_template(sightings),
-        *health.of_bytes(kept, allowed),
-    )
-    if as_json:
-        seen = {str(days): [asdict(one) for one in counts] for days, counts in sightings.items()}
-        told = {**asdict(state), "amazon_mails": seen, "kept": asdict(kept), "warnings": warnings}
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
-        return
-    click.echo(_state_text(state))
-    for days, counts in sightings.items():
-        for one in counts:
-            known = f"{one.opt_outs} opt-outs, {one.other_notices} other notices, {one.unknown} not known for certain"
-            click.echo(f"{one.account}: Amazon's mails of {days} days: {one.amazon}: {known}")
-    for warning in warnings:
-        click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}")
-
-
-def _state_text(state: State) -> str:
-    lines = []
-    for box in state.mailboxes:
-        first = "never" if box.finished_at else "first look not finished"
-        lines.append(f"{box.account}: last success {box.last_success_at or first}")
-        if box.trouble:
-            lines.append(f"  {click.style('in trouble', fg='red')} since {box.trouble_since}: {box.trouble}")
-    for account, counts in state.mails.items():
-        lines.append(f"{account}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-        if waiting := state.waiting.get(account):
-            lines.append(f"  for a person to look at: {waiting}; `nosend review` lists them")
-    lines.append(f"blacklist: {state.entries['order']} orders, {state.entries['buyer']} buyers")
-    return "\n".join(lines)
-
-
 def _overview(session: Session, database: str | None) -> Overview:
     from nosend.store.overview import Overview  # noqa: PLC0415 - `check` does not need it
 
     return Overview(session.database(database))
 
 
-VERBS = (check, list_, show, export, status)
+VERBS = (check, list_, show, export)

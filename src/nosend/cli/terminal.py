@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 from functools import cached_property
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nosend import log
 from nosend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,13 +22,23 @@ if TYPE_CHECKING:
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
 
+FORMATS = ("text", "json")
+LEVELS = ("debug", "info", "warning", "error")
+
 
 class Session:
     """One run of the command: where the configuration is, read when a verb asks for it."""
 
-    def __init__(self, config_file: str | None) -> None:
+    def __init__(self, config_file: str | None, log_format: str = "text", log_level: str | None = None) -> None:
         self._config_file = config_file
+        self._log_format, self._log_level = log_format, log_level
         self.given_database: str | None = None  # of a verb with verbs of its own
+
+    def start_log(self, level: str = "warning", *, times: bool = False) -> None:
+        """Write the log to stderr, from this level up unless the command line names another."""
+        styled = click.style("nosend", bold=True)
+        form = log.Json() if self._log_format == "json" else log.Text(f"{styled}: ", times=times)
+        log.set_up(Stderr(form), getattr(logging, (self._log_level or level).upper()))
 
     @cached_property
     def settings(self) -> Settings:
@@ -60,12 +73,27 @@ def database_option(verb: Verb) -> Verb:
     )(verb)
 
 
-def tell(*lines: str) -> None:
-    """Say something to the person at stderr."""
+class Stderr(logging.Handler):
+    """Writes the log to stderr, in colours only on a terminal."""
+
+    def __init__(self, form: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(form)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; that nobody can read it any more stops no work."""
+        with contextlib.suppress(OSError):
+            click.echo(self.format(record), err=True, color=False if os.environ.get("NO_COLOR") else None)
+
+
+_talk = logging.getLogger("nosend.talk")
+_talk.setLevel(logging.DEBUG)  # an answer is no matter of the level
+
+
+def tell(*lines: str, level: int = logging.INFO) -> None:
+    """Say something to the person at stderr, in the form of the log."""
     for line in lines:
-        colour = False if os.environ.get("NO_COLOR") else None
-        printable = "".join(char if char.isprintable() else " " for char in line)
-        click.echo(f"{click.style('nosend', bold=True)}: {printable}", err=True, color=colour)
+        _talk.log(level, "%s", line)
 
 
 class Bar:

@@ -1,6 +1,6 @@
 """TOML -> frozen settings. Unknown keys are errors, and all mistakes are told at once.
 
-`keys` holds every key, once, with its type, default and explanation.
+`keys` holds every key, once, with its type, default and explanation; `sample` writes the example of them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nosend.config import oauth, packs
-from nosend.config.key import Key, is_loopback, required
-from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS, example, wrong
+from nosend.config.addresses import is_loopback, listen_address
+from nosend.config.key import Key, required
+from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS, wrong
 from nosend.config.oauth import OAuth
+from nosend.config.sample import example
 from nosend.config.secret import SECRETS, Secret, password_of
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
@@ -22,7 +24,19 @@ from nosend.model import Accounts, Policy, Trust
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAILBOX_KEYS", "TOP_KEYS", "Mailbox", "OAuth", "Secret", "Settings", "example", "find", "load", "packs"]
+__all__ = [
+    "MAILBOX_KEYS",
+    "TOP_KEYS",
+    "Mailbox",
+    "Monitor",
+    "OAuth",
+    "Secret",
+    "Settings",
+    "example",
+    "find",
+    "load",
+    "packs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,22 @@ class Mailbox:
         """Say whose UIDs these are: user and host."""
         return f"{self.username}@{self.host}:{self.port}"
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Give where its secrets are: the password's place, the OAuth client's."""
+        found = (self.secret, self.oauth.client_secret if self.oauth else None)
+        return tuple(secret for secret in found if secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """By what the outside is told how it is; None: by nothing."""
+
+    heartbeat_file: Path | None = None
+    metrics_file: Path | None = None
+    metrics_listen: tuple[str, int] | None = None
+    on_change_command: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -62,6 +92,7 @@ class Settings:
     keep_days: int
     keep_megabytes: int
     mailboxes: tuple[Mailbox, ...]
+    monitor: Monitor = Monitor()
 
     def trust_of(self, account: str) -> Trust:
         """Give what is trusted in the mails of an account that come from no mailbox.
@@ -127,6 +158,12 @@ def load(path: Path) -> Settings:
         keep_days=top["keep_days"],
         keep_megabytes=top["keep_megabytes"],
         mailboxes=tuple(_mailbox(box, path, database) for box in boxes),
+        monitor=Monitor(
+            heartbeat_file=_path(path, top["heartbeat_file"]),
+            metrics_file=_path(path, top["metrics_file"]),
+            metrics_listen=listen_address(top["metrics_listen"]) if top["metrics_listen"] else None,
+            on_change_command=tuple(top["on_change_command"]),
+        ),
     )
 
 

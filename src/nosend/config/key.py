@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,13 +34,3 @@ def no_variable(value: str) -> str:
 def no_choice(*choices: str) -> Callable[[str], str]:
     """Give a check that a value is one of these."""
     return lambda value: "" if value in choices else f"must be one of {', '.join(filter(None, choices))}"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

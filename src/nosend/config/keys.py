@@ -1,6 +1,6 @@
 """Every key of the configuration, once: type, default, explanation, and what makes a value wrong.
 
-`config.example.toml` and `nosend init` are written from these tables.
+`sample` writes `config.example.toml`, and what `nosend init` writes, from these tables.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from nosend.config.addresses import no_listener, no_prom
 from nosend.config.key import Key, no_choice, required
 from nosend.config.oauth import OAUTH_KEYS
 from nosend.config.secret import SECRET_KEYS
@@ -71,6 +72,30 @@ TOP_KEYS = (
     ),
     Key("keep_days", int, 365, "days for which the bytes of suspects and set-aside mails are kept", wrong=_no_amount),
     Key("keep_megabytes", int, 500, "and how much of them in all; the oldest go first", wrong=_no_amount),
+    Key(
+        "heartbeat_file", str, "", "a file that is touched when the server of every mailbox has answered: watch its age"
+    ),
+    Key(
+        "metrics_file",
+        str,
+        "",
+        "a file with metrics for Prometheus' textfile collector, written after each round",
+        wrong=no_prom,
+    ),
+    Key(
+        "metrics_listen",
+        str,
+        "",
+        "where `nosend watch` answers /metrics and /healthz: an address of this machine alone, like 127.0.0.1:9464",
+        wrong=no_listener,
+    ),
+    Key(
+        "on_change_command",
+        list,
+        [],
+        "a command, as a list, that is run for each change of state: a mailbox is down, or up again; Amazon changed\n"
+        "# its text, or restricted the account; it gets one JSON object on standard input",
+    ),
 )
 MAILBOX_KEYS = (
     Key(
@@ -164,33 +189,3 @@ _TYPE_WORDS = {
     list: 'a list like ["one", "two"]',
     dict: 'a table like { name = "value" }',
 }
-
-
-def example() -> str:
-    """Write the example configuration: every key with its default and what it is for."""
-    lines = [
-        "# nosend: whom not to message. Every key with its default; lines that begin with # are not needed.",
-        "# Relative paths are relative to this file. `nosend sync` then reads the mailbox.",
-        "",
-        *(_example_line(key) for key in TOP_KEYS),
-        "",
-        "[[mailbox]]   # one for each seller account",
-        *(_example_line(key) for key in MAILBOX_KEYS),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _example_line(key: Key) -> str:
-    shown = key.example if key.example is not None else key.default
-    commented = "" if key.example is not None or key.name == "database" else "# "
-    return f"\n# {key.help}\n{commented}{key.name} = {_toml(shown)}"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "{}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from nosend.config.key import Key, is_loopback, no_choice
+from nosend.config.addresses import is_loopback
+from nosend.config.key import Key, no_choice
 from nosend.config.secret import SECRETS, Secret, at, no_secret
 
 if TYPE_CHECKING:

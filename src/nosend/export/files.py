@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def replace(path: Path, pieces: Iterable[str]) -> None:
+def replace(path: Path, pieces: Iterable[str], mode: int = 0o600) -> None:
     """Write text (UTF-8) to a file, so that a reader at any moment sees the old or the new one, whole.
 
-    A new file gets mode 0600, an old one keeps its mode and owner. Raises DestinationError when it cannot be
+    A new file gets this mode, an old one keeps its mode and owner. Raises DestinationError when it cannot be
     written; the old file is untouched then. A pipe or device is written to as it is.
     """
     try:
@@ -26,7 +26,7 @@ def replace(path: Path, pieces: Iterable[str]) -> None:
             with path.open("w", encoding="utf-8", newline="") as stream:
                 stream.writelines(pieces)
             return
-        _replace(Path(os.path.realpath(path)), pieces)
+        _replace(Path(os.path.realpath(path)), pieces, mode)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ConfigError(
             f"{str(path)!r} is no file that can be made ({error.strerror}): name one in a folder that is there"
@@ -37,7 +37,7 @@ def replace(path: Path, pieces: Iterable[str]) -> None:
         ) from error
 
 
-def _replace(target: Path, pieces: Iterable[str]) -> None:
+def _replace(target: Path, pieces: Iterable[str], mode: int) -> None:
     if target.is_dir():
         raise IsADirectoryError(21, "it is a folder")
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -45,7 +45,9 @@ def _replace(target: Path, pieces: Iterable[str]) -> None:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
             stream.writelines(pieces)
             stream.flush()
-            if target.exists():
+            if not target.exists():
+                os.fchmod(stream.fileno(), mode)
+            else:
                 old = target.stat()
                 with contextlib.suppress(PermissionError):  # only root gives files away
                     os.fchown(stream.fileno(), old.st_uid, old.st_gid)

@@ -49,7 +49,7 @@ class ImapMailbox:
     def __init__(self, settings: Mailbox, credentials: str | Bearer) -> None:
         """Connect and log in. A refused access token is renewed once, if it can be, and tried on a new connection."""
         self._settings = settings
-        self._where = f"account {settings.account!r}: {settings.host}:{settings.port}"
+        self._where = where_is(settings)
         with self._told():
             try:
                 self._client = self._logged_in(credentials)
@@ -69,14 +69,7 @@ class ImapMailbox:
 
     def _connect(self) -> Any:
         settings = self._settings
-        context = None
-        if settings.tls != "none":
-            try:
-                context = ssl.create_default_context(cafile=settings.ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise MailboxRefusedError(
-                    f"account {settings.account!r}: ca_file {str(settings.ca_file)!r} cannot be read: {error}"
-                ) from error
+        context = tls_context(settings) if settings.tls != "none" else None
         client = IMAPClient(
             settings.host,
             settings.port,
@@ -114,6 +107,11 @@ class ImapMailbox:
         else:
             with contextlib.suppress(OSError, IMAPClientError):
                 self._client.shutdown()
+
+    def capabilities(self) -> frozenset[str]:
+        """Give what the server says it can do (RFC 3501, 7.2.1), in capital letters."""
+        with self._told():
+            return frozenset(name.decode("ascii", "replace").upper() for name in self._client.capabilities())
 
     def open_folder(self, name: str) -> Folder:
         """Open a folder read-only (EXAMINE). Raises MailboxRefusedError, with the nearest names, if there is none."""
@@ -160,47 +158,64 @@ class ImapMailbox:
             answer: dict[int, dict[bytes, Any]] = self._client.fetch(uids, items)
             return answer
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say in words what went wrong, and whether trying again can help."""
-        where, tls = self._where, self._settings.tls
-        try:
-            yield
-        except ssl.SSLCertVerificationError as error:
-            raise MailboxRefusedError(
-                f"{where}: its certificate is not trusted ({error.verify_message}): "
-                "check host, or name the server's CA in ca_file"
-            ) from error
-        except ssl.SSLError as error:
-            hint = ': is this port for tls = "starttls"?' if "WRONG_VERSION" in str(error) else ": try again later"
-            kind = MailboxRefusedError if "WRONG_VERSION" in str(error) else MailboxUnreachableError
-            raise kind(f"{where}: no TLS ({error.reason or error}){hint}") from error
-        except socket.gaierror as error:
-            raise MailboxUnreachableError(
-                f"{where}: no such host ({error.strerror}): check host, and the network"
-            ) from error
-        except TimeoutError as error:
-            raise MailboxUnreachableError(
-                f"{where} did not answer in {self._settings.timeout} s: try again later"
-            ) from error
-        except UnicodeError as error:
-            raise MailboxRefusedError(f"{where}: that is no name of a host, or a name in it is not ASCII") from error
-        except (ValueError, OverflowError, MemoryError, RecursionError) as error:
-            raise MailboxUnreachableError(f"{where} gave an answer that cannot be read: try again later") from error
-        except OSError as error:
-            raise MailboxUnreachableError(
-                f"{where} cannot be reached ({error.strerror or error}): try again later"
-            ) from error
-        except (imaplib.IMAP4.abort, ProtocolError) as error:
-            hint = (
-                ': is this port for tls = "implicit"?'
-                if tls != "implicit" and self._settings.port == 993
-                else ": try again later"
-            )
-            raise MailboxUnreachableError(f"{where} broke off ({words(error)}){hint}") from error
-        except IMAPClientError as error:
-            kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError
-            raise kind(f"{where} refused ({words(error)})") from error
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return in_words(self._settings)
+
+
+@contextlib.contextmanager
+def in_words(settings: Mailbox) -> Iterator[None]:
+    """Say in words what went wrong, and whether trying again can help."""
+    where, tls = where_is(settings), settings.tls
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise MailboxRefusedError(
+            f"{where}: its certificate is not trusted ({error.verify_message}): "
+            "check host, or name the server's CA in ca_file"
+        ) from error
+    except ssl.SSLError as error:
+        hint = ': is this port for tls = "starttls"?' if "WRONG_VERSION" in str(error) else ": try again later"
+        kind = MailboxRefusedError if "WRONG_VERSION" in str(error) else MailboxUnreachableError
+        raise kind(f"{where}: no TLS ({error.reason or error}){hint}") from error
+    except socket.gaierror as error:
+        raise MailboxUnreachableError(
+            f"{where}: no such host ({error.strerror}): check host, and the network"
+        ) from error
+    except TimeoutError as error:
+        raise MailboxUnreachableError(f"{where} did not answer in {settings.timeout} s: try again later") from error
+    except UnicodeError as error:
+        raise MailboxRefusedError(f"{where}: that is no name of a host, or a name in it is not ASCII") from error
+    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
+        raise MailboxUnreachableError(f"{where} gave an answer that cannot be read: try again later") from error
+    except OSError as error:
+        raise MailboxUnreachableError(
+            f"{where} cannot be reached ({error.strerror or error}): try again later"
+        ) from error
+    except (imaplib.IMAP4.abort, ProtocolError) as error:
+        hint = (
+            ': is this port for tls = "implicit"?'
+            if tls != "implicit" and settings.port == 993
+            else ": try again later"
+        )
+        raise MailboxUnreachableError(f"{where} broke off ({words(error)}){hint}") from error
+    except IMAPClientError as error:
+        kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError
+        raise kind(f"{where} refused ({words(error)})") from error
+
+
+def where_is(settings: Mailbox) -> str:
+    """Name a mailbox's server in a message."""
+    return f"account {settings.account!r}: {settings.host}:{settings.port}"
+
+
+def tls_context(settings: Mailbox) -> ssl.SSLContext:
+    """Say by which certificates a server is trusted. Raises MailboxRefusedError when they cannot be read."""
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise MailboxRefusedError(
+            f"account {settings.account!r}: ca_file {str(settings.ca_file)!r} cannot be read: {error}"
+        ) from error
 
 
 def number(answer: dict[bytes, Any], key: bytes) -> int:

@@ -189,6 +189,23 @@ def newest(inbox: ImapMailbox, folder: Folder, *names: str) -> list[bytes]:
     return [raw for item in answer.values() if (raw := _content(item, b"BODY[HEADER")) is not None]
 
 
+def newest_uid(inbox: ImapMailbox, folder: Folder) -> int:
+    """Give the UID of the newest mail of an open folder, 0 when there is none."""
+    return max(inbox.search(f"{max(1, folder.uidnext - 1)}:*"), default=0) if folder.exists else 0
+
+
+def one_mail(inbox: ImapMailbox, place: Place) -> Mail:
+    """Fetch one mail of the open folder, cut at the size that a letter is read to."""
+    uid = place.uid or 0
+    item = inbox.fetch([uid], ["RFC822.SIZE", "INTERNALDATE", _BODY_ITEM]).get(uid, {})
+    raw = _content(item, b"BODY[]")
+    if raw is None:
+        raise MailboxUnreachableError(
+            f"account {place.account!r}: the server gives no data of UID {uid} in {place.folder!r}: try again later"
+        )
+    return Mail(raw, place, _time(item.get(b"INTERNALDATE")), number(item, b"RFC822.SIZE") or len(raw))
+
+
 def _portions(headings: list[_Heading]) -> Iterator[list[_Heading]]:
     """Cut into portions by count and bytes; a mail over the cap counts as the cap."""
     portion: list[_Heading] = []

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from nosend.model import Action, Authenticity, Event, Kind, Mail, Place, Sender
-from nosend.store import entries, file, keeping, rows
+from nosend.store import entries, file, keeping, rows, told
 from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nosend.model import Judged
+    from nosend.store.told import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Cursor:
     """How far a folder was read.
 
     `origin` is the mailbox (user and host) that the UIDs belong to. `attempts` counts how often a batch up to
-    UID `in_hand` was begun and not finished: a mail in it may kill the process.
+    UID `in_hand` was begun and not finished: a mail in it may kill the process. `last_uid` is the highest UID that the
+    folder may hold, 0 when the server does not tell.
     """
 
     account: str
@@ -35,6 +37,7 @@ class Cursor:
     uid: int = 0
     in_hand: int = 0
     attempts: int = 0
+    last_uid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,16 @@ class Ledger:
         """Remember how a mailbox fared: a success, or a trouble and since when it lasts."""
         with file.transaction(self._path, self._db) as db:
             db.execute(_PUT_ROUND, {"account": account, "at": rows.stamp(now), "trouble": trouble})
+
+    def told(self) -> tuple[Condition, ...]:
+        """Give what `on_change_command` was told and is not over."""
+        with in_words(self._path):
+            return told.read(self._db)
+
+    def tell(self, condition: Condition, *, over: bool = False) -> None:
+        """Remember that `on_change_command` was told a condition, or that it is over."""
+        with file.transaction(self._path, self._db) as db:
+            (told.forget if over else told.write)(db, condition)
 
 
 def _as_known(db: sqlite3.Connection, judged: Judged) -> Judged:

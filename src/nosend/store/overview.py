@@ -22,13 +22,20 @@ _WAITING = f"FROM ledger WHERE {rows.WAITS}"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """How one mailbox fared: times as text (RFC 3339, UTC), empty or None when there was none."""
+    """How one mailbox fared: times as text (RFC 3339, UTC), empty or None when there was none.
+
+    `last_mail_at` is when the newest of its mails that the ledger knows was received: of mails that neither come from
+    Amazon nor look like a forward nothing is kept. `backlog` counts the UIDs that were not read yet when its folders
+    were opened last, which is how many mails there were at most; None before the first.
+    """
 
     account: str
     finished_at: str | None
     last_success_at: str | None
     trouble: str
     trouble_since: str | None
+    last_mail_at: str | None = None
+    backlog: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,7 @@ class Overview(Blacklist):
     def _check_that_it_is_one(self) -> None:
         super()._check_that_it_is_one()
         with in_words(self._path):
-            known = {name for (name,) in self._db.execute("SELECT name FROM pragma_table_info('ledger')")}
+            known = {name for (name,) in self._db.execute(_COLUMNS)}
         if not known >= set(_NEWEST_COLUMNS):
             raise StoreUnavailableError(
                 f"database {str(self._path)!r} was written by an older nosend: `nosend sync` brings it up to date"
@@ -146,7 +153,6 @@ class Overview(Blacklist):
 
     def state(self) -> State:
         """Tell how it is."""
-        rounds = self._query(f"SELECT {', '.join(rows.columns(Round))} FROM rounds ORDER BY account")
         folders = self._query(f"SELECT {', '.join(rows.columns(Folder))} FROM cursors ORDER BY account, folder")
         mails: dict[str, dict[str, int]] = {}
         for account, verdict, count in self._query(
@@ -157,12 +163,16 @@ class Overview(Blacklist):
         for one in self.waiting():
             waiting[one.account] = waiting.get(one.account, 0) + 1
         return State(
-            tuple(Round(*row) for row in rounds),
+            self.rounds(),
             tuple(Folder(*row) for row in folders),
             mails,
             waiting,
             self.counts(),
         )
+
+    def rounds(self) -> tuple[Round, ...]:
+        """Tell how each mailbox fared."""
+        return tuple(Round(*row) for row in self._query(_ROUNDS))
 
     def never_read(self) -> tuple[str, ...]:
         """Give the accounts whose mailbox was never read to its end: what is not listed may stand there."""
@@ -228,7 +238,15 @@ class Overview(Blacklist):
             return self._db.execute(statement, values).fetchall()
 
 
-_NEWEST_COLUMNS = ("seller", "authenticity")
+_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid")
+_COLUMNS = "SELECT name FROM pragma_table_info('ledger') UNION SELECT name FROM pragma_table_info('cursors')"
+_ROUNDS = """
+    SELECT account, finished_at, last_success_at, trouble, trouble_since,
+        (SELECT max(coalesce(received_at, read_at)) FROM ledger
+            WHERE ledger.account = rounds.account AND uid IS NOT NULL),
+        (SELECT sum(max(0, last_uid - uid)) FROM cursors WHERE cursors.account = rounds.account)
+    FROM rounds ORDER BY account
+"""
 _NAMES = {"order": "instr(ledger.orders, ' ' || ? || ' ')", "buyer": "ledger.buyer = ?"}
 # known wordings that wait for what the user asks of proof or of accounts
 _OF_CONFIG = "(why LIKE '%no proof of authenticity%' OR why LIKE '%of the configured accounts%')"

@@ -34,6 +34,18 @@ def authenticity(db: Database) -> None:
     _run(db, _AUTHENTICITY)
 
 
+@migrations()
+def told(db: Database) -> None:
+    """Let it be remembered what `on_change_command` was told."""
+    _run(db, _TOLD)
+
+
+@migrations()
+def backlog(db: Database) -> None:
+    """Let it be known how far a folder was still to be read when it was opened last."""
+    _run(db, _BACKLOG)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -183,4 +195,20 @@ CREATE INDEX events_buyer ON events (buyer) WHERE buyer IS NOT NULL
 _AUTHENTICITY = """
 -- pass, fail or unknown; empty where it was judged before this column
 ALTER TABLE ledger ADD COLUMN authenticity TEXT NOT NULL DEFAULT ''
+"""
+
+_TOLD = """
+-- conditions that on_change_command was told, until they are over
+CREATE TABLE told (
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    since TEXT NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID
+"""
+
+_BACKLOG = """
+-- last_uid: the highest UID that the folder may have held when it was opened last; 0: not known
+ALTER TABLE cursors ADD COLUMN last_uid INTEGER NOT NULL DEFAULT 0
 """
