@@ -28,7 +28,7 @@ OWNERS = {  # who may load what, as the beginnings of file names
     "dns": ("mailbox/dkim.py",),
     "keyring": ("mailbox/secret.py",),
     "urllib.request": ("oauth/endpoint.py",),
-    "http": ("oauth/",),
+    "http": ("oauth/", "monitor/endpoint.py"),
 }
 PURE = ("model.py", "errors.py", "identifiers.py", "standing.py", "permission.py", "letter/", "verdict/")
 IMPURE = ("os", "sys", "socket", "ssl", "sqlite3", "logging", "time", "subprocess", "tempfile", "random")

@@ -17,6 +17,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     health                       what a seller should be told beside the list
     checkup                      what `doctor` looks at
     monitor                      metrics, heartbeat, systemd: tells the outside how it is
+    visit                        one mailbox's part of a round
     service                      the route from a mailbox to the list: sync() and scan()
     cli                          one small function a verb; the only place that prints
 

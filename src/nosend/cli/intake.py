@@ -17,7 +17,7 @@ from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
     from nosend.model import Judged
-    from nosend.service import Report
+    from nosend.visit import Report
 
 
 @click.command()
@@ -32,6 +32,7 @@ def sync(session: Session) -> int:
     from nosend.judging import now  # noqa: PLC0415
     from nosend.store.ledger import Ledger  # noqa: PLC0415
     from nosend.store.lock import one_round  # noqa: PLC0415
+    from nosend.visit import Report  # noqa: PLC0415
 
     settings = session.settings
     if not settings.mailboxes:
@@ -42,7 +43,7 @@ def sync(session: Session) -> int:
             report = service.sync(settings, ledger, os.environ, bar)
             if not report.troubles:
                 monitor.alive(settings)
-            report += service.Report(troubles=monitor.after_round(settings, ledger, os.environ, now()))
+            report += Report(troubles=monitor.after_round(settings, ledger, os.environ, now()))
     except _Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
     return _told(report)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
@@ -22,7 +23,15 @@ _BUSY_SECONDS = 10.0
 _OLDEST_SQLITE = (3, 37)  # STRICT tables
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """A connection that threads share: `transaction` and `reading` hold its lock."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.lock = threading.Lock()
+
+
+def open_for_writing(path: Path) -> Connection:
     """Open nosend's database, made with mode 0600 when it does not exist and migrated when it is older.
 
     Raises StoreRefusedError for a path that cannot be nosend's database, StoreUnavailableError when another
@@ -30,7 +39,9 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """
     _make(path)
     with in_words(path):
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=Connection
+        )
         try:
             _prepare(path, connection)
         except BaseException:
@@ -55,7 +66,7 @@ def _make(path: Path) -> None:
         raise StoreUnavailableError(f"database {name} cannot be made: {error.strerror}") from error
 
 
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+def _prepare(path: Path, connection: Connection) -> None:
     database = Database(connection)
     connection.execute("BEGIN")  # both look-ups see the same moment: another process may be making the tables
     with Database(memory=True) as nothing:
@@ -91,13 +102,20 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 @contextlib.contextmanager
-def transaction(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def reading(path: Path, connection: Connection) -> Iterator[Connection]:
+    """Read while no other thread of this process is in a transaction."""
+    with connection.lock, in_words(path):
+        yield connection
+
+
+@contextlib.contextmanager
+def transaction(path: Path, connection: Connection) -> Iterator[Connection]:
     """Run one `BEGIN IMMEDIATE` transaction: all of it or nothing.
 
     A deferred transaction that reads before it writes fails at once with "database is locked" when another
     connection wrote in between, whatever the timeout.
     """
-    with in_words(path):
+    with connection.lock, in_words(path):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
