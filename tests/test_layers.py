@@ -18,8 +18,8 @@ FLOOR = {name: number for number, name in enumerate(", ".join(MAP).split(", "))}
 ROOMS = {name.partition("/")[0].removesuffix(".py") for name in FILES} - {"__init__", "__main__"}
 
 OWNERS = {  # who may load what, as the beginnings of file names
-    "imapclient": ("mailbox/imap.py", "mailbox/sasl.py", "demo/"),
-    "imaplib": ("mailbox/imap.py", "mailbox/sasl.py"),
+    "imapclient": ("mailbox/connection.py", "mailbox/imap.py", "mailbox/sasl.py", "demo/"),
+    "imaplib": ("mailbox/connection.py", "mailbox/imap.py", "mailbox/sasl.py"),
     "bs4": ("letter/html.py",),
     "sqlite_utils": ("store/",),
     "sqlite3": ("store/",),

@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import re
-import socket
-import ssl
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
-from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import IMAPClientError, ProtocolError
+from imapclient.exceptions import IMAPClientError
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
-from nosend.mailbox import sasl
+from nosend.mailbox import idle, sasl
+from nosend.mailbox.connection import Client, in_words, tls_context, where_is
+from nosend.mailbox.line import Line
 from nosend.mailbox.sasl import NOT_NOW, words
 
 if TYPE_CHECKING:
@@ -28,8 +27,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nosend.config import Mailbox
+    from nosend.mailbox.bell import Bell
     from nosend.mailbox.sasl import Bearer
 
+_STEPS = 5  # times the timeout: the seconds that the server has for a whole answer
 _END_OF_NUMBERS = 2**63  # RFC 3501 ends them at 2^32; what no database holds is no number
 
 
@@ -44,12 +45,19 @@ class Folder:
 
 
 class ImapMailbox:
-    """A connection that is logged in. Use it in a `with`, which logs out."""
+    """A connection that is logged in. Use it in a `with`, which logs out.
 
-    def __init__(self, settings: Mailbox, credentials: str | Bearer) -> None:
+    No call waits for ever: the server has `timeout` seconds for each step and five times as long for a whole answer,
+    however slowly it drips. `line` can cut the connection from another thread.
+    """
+
+    def __init__(self, settings: Mailbox, credentials: str | Bearer, line: Line | None = None) -> None:
         """Connect and log in. A refused access token is renewed once, if it can be, and tried on a new connection."""
         self._settings = settings
+        self._line = line or Line()
         self._where = where_is(settings)
+        self._watched: Folder | None = None
+        self._has_idle: bool | None = None  # not known yet
         with self._told():
             try:
                 self._client = self._logged_in(credentials)
@@ -70,19 +78,12 @@ class ImapMailbox:
     def _connect(self) -> Any:
         settings = self._settings
         context = tls_context(settings) if settings.tls != "none" else None
-        client = IMAPClient(
-            settings.host,
-            settings.port,
-            ssl=settings.tls == "implicit",
-            ssl_context=context,
-            timeout=SocketTimeout(connect=settings.timeout, read=settings.timeout),
-        )
+        client = Client(settings, context, self._line)
         client.normalise_times = False  # aware times, not the machine's local ones
-        # without it Cyrus and pymap answer 23 searches a second instead of 1,500
-        client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if settings.tls == "starttls":
             try:
                 client.starttls(context)
+                self._line.opened(client.socket())
             except BaseException:
                 client.shutdown()
                 raise
@@ -91,7 +92,8 @@ class ImapMailbox:
     def close(self) -> None:
         """Log out, or drop the line when the server does not answer any more."""
         try:
-            self._client.logout()
+            with self._line.within(self._settings.timeout):
+                self._client.logout()
         except (OSError, IMAPClientError):
             with contextlib.suppress(OSError, IMAPClientError):
                 self._client.shutdown()
@@ -131,7 +133,36 @@ class ImapMailbox:
             raise MailboxRefusedError(
                 f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart"
             )
-        return Folder(name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"))
+        folder = Folder(name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"))
+        if self._watched is None or self._watched.name == name:
+            self._watched = folder
+        return folder
+
+    def wait(self, bell: Bell, seconds: float) -> None:
+        """Wait until there may be something new, the bell rings or the time is over: with IDLE where the server has it.
+
+        It is the first folder that was opened on this connection that is listened at. Returns at once when that holds
+        something else than when it was opened last. Raises what every call here raises when the line is dead.
+        """
+        known = self._watched
+        if self._has_idle is None:
+            self._has_idle = "IDLE" in self.capabilities()
+        if known is None or not self._has_idle:
+            bell.wait(seconds)
+            return
+        if self.open_folder(known.name) != known:
+            return
+        try:
+            with self._told():
+                tag = idle.begin(self._client)
+        except idle.NoIdleError:
+            self._has_idle = False
+            bell.wait(seconds)
+            return
+        with in_words(self._settings):
+            idle.wait(self._client, bell, seconds)
+        with self._told():
+            idle.end(self._client, tag)
 
     def _near(self, name: str) -> str:
         names = [one_line(str(found)) for _, _, found in self._client.list_folders()]
@@ -158,64 +189,10 @@ class ImapMailbox:
             answer: dict[int, dict[bytes, Any]] = self._client.fetch(uids, items)
             return answer
 
-    def _told(self) -> contextlib.AbstractContextManager[None]:
-        return in_words(self._settings)
-
-
-@contextlib.contextmanager
-def in_words(settings: Mailbox) -> Iterator[None]:
-    """Say in words what went wrong, and whether trying again can help."""
-    where, tls = where_is(settings), settings.tls
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise MailboxRefusedError(
-            f"{where}: its certificate is not trusted ({error.verify_message}): "
-            "check host, or name the server's CA in ca_file"
-        ) from error
-    except ssl.SSLError as error:
-        hint = ': is this port for tls = "starttls"?' if "WRONG_VERSION" in str(error) else ": try again later"
-        kind = MailboxRefusedError if "WRONG_VERSION" in str(error) else MailboxUnreachableError
-        raise kind(f"{where}: no TLS ({error.reason or error}){hint}") from error
-    except socket.gaierror as error:
-        raise MailboxUnreachableError(
-            f"{where}: no such host ({error.strerror}): check host, and the network"
-        ) from error
-    except TimeoutError as error:
-        raise MailboxUnreachableError(f"{where} did not answer in {settings.timeout} s: try again later") from error
-    except UnicodeError as error:
-        raise MailboxRefusedError(f"{where}: that is no name of a host, or a name in it is not ASCII") from error
-    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
-        raise MailboxUnreachableError(f"{where} gave an answer that cannot be read: try again later") from error
-    except OSError as error:
-        raise MailboxUnreachableError(
-            f"{where} cannot be reached ({error.strerror or error}): try again later"
-        ) from error
-    except (imaplib.IMAP4.abort, ProtocolError) as error:
-        hint = (
-            ': is this port for tls = "implicit"?'
-            if tls != "implicit" and settings.port == 993
-            else ": try again later"
-        )
-        raise MailboxUnreachableError(f"{where} broke off ({words(error)}){hint}") from error
-    except IMAPClientError as error:
-        kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError
-        raise kind(f"{where} refused ({words(error)})") from error
-
-
-def where_is(settings: Mailbox) -> str:
-    """Name a mailbox's server in a message."""
-    return f"account {settings.account!r}: {settings.host}:{settings.port}"
-
-
-def tls_context(settings: Mailbox) -> ssl.SSLContext:
-    """Say by which certificates a server is trusted. Raises MailboxRefusedError when they cannot be read."""
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise MailboxRefusedError(
-            f"account {settings.account!r}: ca_file {str(settings.ca_file)!r} cannot be read: {error}"
-        ) from error
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        with in_words(self._settings), self._line.within(self._settings.timeout * _STEPS):
+            yield
 
 
 def number(answer: dict[bytes, Any], key: bytes) -> int:

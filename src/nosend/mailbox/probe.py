@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
-from nosend.mailbox.imap import in_words, tls_context, where_is
+from nosend.mailbox.connection import in_words, tls_context, where_is
 
 if TYPE_CHECKING:
     from nosend.config import Mailbox

@@ -1,0 +1,124 @@
+"""How a connection is opened, and what goes wrong with it in words."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import socket
+import ssl
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientError, ProtocolError
+
+from nosend.errors import MailboxRefusedError, MailboxUnreachableError
+from nosend.mailbox.line import LateError
+from nosend.mailbox.sasl import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nosend.config import Mailbox
+    from nosend.mailbox.line import Line
+
+
+class _Imap(imaplib.IMAP4):
+    """imaplib's connection; its line is known before the server's greeting is waited for."""
+
+    def __init__(self, settings: Mailbox, context: ssl.SSLContext | None, line: Line) -> None:
+        self._settings, self._context, self._line = settings, context, line
+        super().__init__(settings.host, settings.port)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        settings = self._settings
+        sock = socket.create_connection((settings.host, settings.port), timeout or settings.timeout)
+        self._line.opened(sock)
+        # without it Cyrus and pymap answer 23 searches a second instead of 1,500
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if settings.tls == "implicit" and self._context:
+            sock = self._context.wrap_socket(sock, server_hostname=settings.host)
+            self._line.opened(sock)
+        return sock
+
+
+class Client(IMAPClient):  # type: ignore[misc]  # imapclient carries no types
+    """imapclient, not yet logged in. Raises what `in_words` tells."""
+
+    def __init__(self, settings: Mailbox, context: ssl.SSLContext | None, line: Line) -> None:
+        self._connect = partial(_Imap, settings, context, line)
+        timeout = SocketTimeout(connect=settings.timeout, read=settings.timeout)
+        super().__init__(
+            settings.host, settings.port, ssl=settings.tls == "implicit", ssl_context=context, timeout=timeout
+        )
+
+    def _create_IMAP4(self) -> _Imap:  # noqa: N802 - imapclient's name
+        return self._connect()
+
+
+_contexts: weakref.WeakValueDictionary[tuple[Path | None, int], ssl.SSLContext] = weakref.WeakValueDictionary()
+
+
+@contextlib.contextmanager
+def in_words(settings: Mailbox) -> Iterator[None]:
+    """Say in words what went wrong, and whether trying again can help."""
+    where, tls = where_is(settings), settings.tls
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise MailboxRefusedError(
+            f"{where}: its certificate is not trusted ({error.verify_message}): "
+            "check host, or name the server's CA in ca_file"
+        ) from error
+    except ssl.SSLError as error:
+        hint = ': is this port for tls = "starttls"?' if "WRONG_VERSION" in str(error) else ": try again later"
+        kind = MailboxRefusedError if "WRONG_VERSION" in str(error) else MailboxUnreachableError
+        raise kind(f"{where}: no TLS ({error.reason or error}){hint}") from error
+    except socket.gaierror as error:
+        raise MailboxUnreachableError(
+            f"{where}: no such host ({error.strerror}): check host, and the network"
+        ) from error
+    except TimeoutError as error:
+        told = f"gave {error}" if isinstance(error, LateError) else f"did not answer in {settings.timeout} s"
+        raise MailboxUnreachableError(f"{where} {told}: try again later") from error
+    except UnicodeError as error:
+        raise MailboxRefusedError(f"{where}: that is no name of a host, or a name in it is not ASCII") from error
+    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
+        raise MailboxUnreachableError(f"{where} gave an answer that cannot be read: try again later") from error
+    except OSError as error:
+        raise MailboxUnreachableError(
+            f"{where} cannot be reached ({error.strerror or error}): try again later"
+        ) from error
+    except (imaplib.IMAP4.abort, ProtocolError) as error:
+        hint = (
+            ': is this port for tls = "implicit"?'
+            if tls != "implicit" and settings.port == 993
+            else ": try again later"
+        )
+        raise MailboxUnreachableError(f"{where} broke off ({words(error)}){hint}") from error
+    except IMAPClientError as error:
+        kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError
+        raise kind(f"{where} refused ({words(error)})") from error
+
+
+def where_is(settings: Mailbox) -> str:
+    """Name a mailbox's server in a message."""
+    return f"account {settings.account!r}: {settings.host}:{settings.port}"
+
+
+def tls_context(settings: Mailbox) -> ssl.SSLContext:
+    """Say by which certificates a server is trusted. Raises MailboxRefusedError when they cannot be read.
+
+    Mailboxes with the same ca_file share what was read as long as one of them uses it: it takes 0.8 MB.
+    """
+    file = settings.ca_file
+    try:
+        read = file, file.stat().st_mtime_ns if file else 0
+        return _contexts.get(read) or _contexts.setdefault(read, ssl.create_default_context(cafile=file))
+    except (OSError, ssl.SSLError) as error:
+        raise MailboxRefusedError(
+            f"account {settings.account!r}: ca_file {str(settings.ca_file)!r} cannot be read: {error}"
+        ) from error
