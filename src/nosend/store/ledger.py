@@ -44,9 +44,10 @@ class Ledger:
     held by another process or the disk is full.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = file.BUSY_SECONDS) -> None:
+        """`patience` is how many seconds another process's transaction is waited for."""
         self._path = path
-        self._db = file.open_for_writing(path)
+        self._db = file.open_for_writing(path, patience)
 
     def close(self) -> None:
         """Close the database."""
