@@ -8,7 +8,7 @@ import socket
 
 
 class Bell:
-    """Rung from any thread and from a signal handler; heard by the one thread that waits for it.
+    """Rung from any thread; heard by the one thread that waits for it.
 
     A ring that comes before the waiting is not lost. It is a pair of sockets, so that it can be polled beside another.
     """
@@ -18,9 +18,14 @@ class Bell:
         self._near.settimeout(0)
         self._far.settimeout(0)
 
+    @property
+    def rope(self) -> int:
+        """Give the descriptor that rings it by a byte written to it, for signal.set_wakeup_fd."""
+        return self._far.fileno()
+
     def ring(self) -> None:
         """Wake the waiting thread, or let it not wait the next time."""
-        with contextlib.suppress(BlockingIOError):  # full: it rings already
+        with contextlib.suppress(OSError):  # full: it rings already; closed: nobody waits
             self._far.send(b"!")
 
     def wait(self, seconds: float, beside: int | None = None) -> bool:
@@ -38,3 +43,8 @@ class Bell:
                 while self._near.recv(4096):
                     pass
         return rang
+
+    def close(self) -> None:
+        """Give it back; whoever rings it later rings in vain."""
+        self._near.close()
+        self._far.close()

@@ -60,16 +60,16 @@ def _make(path: Path) -> None:
         if not path.exists():
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        if path.is_dir():
-            raise StoreRefusedError(f"database {name} is a folder: name a file in it")
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise PermissionError
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreRefusedError(f"database {name}: its folder does not exist, make it first") from error
     except PermissionError as error:
         raise StoreRefusedError(f"database {name}: this user may not write there") from error
     except OSError as error:
         raise StoreUnavailableError(f"database {name} cannot be made: {error.strerror}") from error
+    if path.is_dir():
+        raise StoreRefusedError(f"database {name} is a folder: name a file in it")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise StoreRefusedError(f"database {name}: this user may not write there")
 
 
 def _prepare(path: Path, connection: Connection) -> None:

@@ -75,6 +75,7 @@ class Daemon:
             self._systemd.stopping()
             if self._let_go():
                 store.close()
+        self._bell.close()
 
     def _answer(self, store: Ledger) -> None:
         caught, self._caught = self._caught, []
@@ -165,16 +166,17 @@ class Daemon:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Take the signals; they are answered by the main thread, outside of the handler."""
+        """Take the signals; they are answered by the main thread, outside of the handler.
 
-        def catch(number: int, _: object) -> None:
-            self._caught.append(number)
-            self._bell.ring()
-
-        before = {number: signal.signal(number, catch) for number in _SIGNALS}
+        The system may give a signal to any thread, and Python runs the handler in the main thread once that wakes: the
+        byte that Python writes rings the bell for it.
+        """
+        before = {number: signal.signal(number, lambda caught, _: self._caught.append(caught)) for number in _SIGNALS}
+        rope = signal.set_wakeup_fd(self._bell.rope, warn_on_full_buffer=False)
         try:
             yield
         finally:
+            signal.set_wakeup_fd(rope)
             for number, handler in before.items():
                 signal.signal(number, handler)
 

@@ -104,6 +104,7 @@ class Worker(threading.Thread):
                 self._turn()
                 self._rest(begun_at + _BETWEEN_ROUNDS - time.monotonic())
         self._log_out()
+        self._bell.close()
 
     def _turn(self) -> None:
         """Do a round and wait, for news or for the next attempt. Raises nothing but Stopped."""
