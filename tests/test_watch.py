@@ -255,6 +255,18 @@ def test_systemd_is_told(nosend: Shell, dovecot: Dovecot, watch) -> None:
             told.append(line.recv(4096))
 
 
+def test_a_database_that_is_replaced_ends_it(nosend: Shell, dovecot: Dovecot, watch) -> None:
+    """What it wrote on would be read by nobody."""
+    dovecot.fill("watch-replaced", [notice(1)])
+    configure(nosend, "watch-replaced", dovecot.port)
+    running = watch()
+    running.until_listed(order(1))
+    (nosend.folder / "nosend.db").rename(nosend.folder / "old.db")
+    running.poll_now()  # else within a minute
+    assert running.process.wait(20) == 75
+    assert "was moved or replaced while nosend wrote to it: start it again" in running.told()
+
+
 def test_wrong_configuration_ends_before_it_begins(nosend: Shell) -> None:
     (nosend.folder / "config.toml").write_text("")
     assert "no [[mailbox]], nothing to read" in nosend("watch", code=2).stderr

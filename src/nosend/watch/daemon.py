@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nosend import config, monitor
-from nosend.errors import ConfigError, NosendError
+from nosend.errors import ConfigError, NosendError, StoreUnavailableError
 from nosend.identifiers import one_line
 from nosend.judging import now
 from nosend.mailbox.bell import Bell
@@ -60,22 +60,29 @@ class Daemon:
     def run(self) -> None:
         """Read the mailboxes until SIGTERM or SIGINT; within ten seconds of it all is over.
 
-        Raises StoreRefusedError, StoreUnavailableError when the database cannot be opened, ConfigError when
-        `metrics_listen` cannot be listened on. Only the main thread may call it: it takes the signals.
+        Raises StoreRefusedError, StoreUnavailableError when the database cannot be opened or was replaced meanwhile,
+        ConfigError when `metrics_listen` cannot be listened on. Only the main thread may call it: it takes the signals.
         """
         store = Ledger(self._settings.database, _STORE_PATIENCE)
         with self._signals(), self._endpoint():
             self._employ(store)
-            threading.Thread(target=self._look_out, name="look-out", daemon=True).start()
+            threading.Thread(target=self._look_out, args=(store,), name="look-out", daemon=True).start()
             self._systemd.ready()
             _log.info("watches %s mailboxes", len(self._workers))
-            while not self._is_ending.is_set():
+            while store.is_in_place() and not self._is_ending.is_set():
                 self._bell.wait(_LOOK_OUT)
                 self._answer(store)
+            self._is_ending.set()
             self._systemd.stopping()
+            in_place = store.is_in_place()
             if self._let_go():
                 store.close()
         self._bell.close()
+        if not in_place:
+            raise StoreUnavailableError(
+                f"database {str(self._settings.database)!r} was moved or replaced while nosend wrote to it: "
+                "start it again"
+            )
 
     def _answer(self, store: Ledger) -> None:
         caught, self._caught = self._caught, []
@@ -141,18 +148,19 @@ class Daemon:
             _log.warning("did not wait for the end of %s: the next run takes up what was begun", ", ".join(left))
         return not left
 
-    def _look_out(self) -> None:
+    def _look_out(self, store: Ledger) -> None:
         """Tell the outside how it is, minute by minute, and drop kept bytes that are too old."""
         told: tuple[str, ...] = ()
         while not self._is_ending.is_set():
             settings = self._settings
             try:
-                with Ledger(settings.database, _STORE_PATIENCE) as store:
-                    store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
-                    found = monitor.after_round(settings, store, self._environment, now(), _DOWN_AFTER)
+                store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
+                found = monitor.after_round(settings, store, self._environment, now(), _DOWN_AFTER)
             except NosendError as trouble:
                 found = (trouble,)
             except Exception:  # noqa: BLE001 - as in Worker: else metrics and commands would end in silence
+                if self._is_ending.is_set():
+                    return  # the database is closed by now
                 _log.exception("a fault of nosend, please report it:")
                 found = ()
             troubles = tuple(one_line(str(trouble)) for trouble in found)
