@@ -22,6 +22,7 @@ from nosend.monitor.heartbeat import Heartbeat
 from nosend.monitor.systemd import Systemd
 from nosend.verdict import rules
 from nosend.watch.worker import LONGEST_DELAY, Order, Worker, delay
+from proxy import Proxy
 from servers import PASSWORD, Scripted, free_port
 from test_imap import mailbox
 from test_sync import noise, notice, order
@@ -127,10 +128,9 @@ def test_what_is_there_and_what_comes_is_listed_and_the_end_is_clean(nosend: She
 
 def test_without_idle_the_clock_does_it(nosend: Shell, dovecot: Dovecot, watch) -> None:
     """The server's CAPABILITY is changed on the way."""
-    from proxies import without_capability  # noqa: PLC0415 - of this test alone
-
-    with without_capability(dovecot.port, b"IDLE") as port:
-        configure(nosend, "watch-poll", port, {"poll_seconds": 5})
+    with Proxy(dovecot.port) as proxy:
+        proxy.replace = lambda data: data.replace(b" IDLE", b"")
+        configure(nosend, "watch-poll", proxy.port, {"poll_seconds": 5})
         dovecot.maildir("watch-poll")
         running = watch()
         running.until((nosend.folder / "nosend.db").exists)

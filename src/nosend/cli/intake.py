@@ -63,6 +63,8 @@ def watch(session: Session) -> None:
     session.start_log("info", times="JOURNAL_STREAM" not in os.environ)
     settings = _with_mailboxes(session)
     signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # which would end it before it has begun
+        signal.signal(number, signal.SIG_IGN)
     try:
         with one_round(settings.database):
             Daemon(settings, os.environ).run()
