@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import sqlite3
 import time
 from dataclasses import replace
@@ -267,6 +268,18 @@ def test_a_database_that_another_program_holds(nosend: Shell, shop: Shop) -> Non
 def test_a_database_held_for_thirty_seconds(nosend: Shell, shop: Shop) -> None:
     shop.until_all_are_listed()
     held(shop, nosend.folder / "nosend.db", 30)
+    shop.end_as_undisturbed()
+
+
+def test_a_full_disk_for_a_while(nosend: Shell, shop: Shop) -> None:
+    """A limit on the size of files stands for the full disk; it is lifted while the daemon runs."""
+    shop.until_all_are_listed()
+    pid = shop.watch.process.pid
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    shop.deliver()
+    shop.watch.poll_now()
+    shop.watch.until_told("nothing was half-written")
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     shop.end_as_undisturbed()
 
 
