@@ -79,7 +79,7 @@ class Worker(threading.Thread):
         self._connected_by: Mailbox | None = None
         self._line = Line()
         self._failures = 0
-        self._told = ""
+        self._told: frozenset[str] = frozenset()
         self._progress_told_at = 0.0
 
     def nudge(self) -> None:
@@ -109,29 +109,28 @@ class Worker(threading.Thread):
     def _turn(self) -> None:
         """Do a round and wait, for news or for the next attempt. Raises nothing but Stopped."""
         try:
-            trouble = self._round()
-            self._tell(trouble)
+            troubles = self._round()
+            self._tell(troubles)
             if self._inbox is None:
-                self._back_off(trouble)
+                self._back_off(next(iter(troubles), None))
             else:
                 self._wait(self._inbox)
         except NosendError as trouble:  # of the store
-            self._tell(trouble)
+            self._tell((trouble,))
             self._back_off(trouble)
         except Exception:  # noqa: BLE001 - the daemon's one boundary: a fault must not end a mailbox's thread in silence
             _log.exception("a fault of nosend, please report it:", extra=self._extra)
             self._drop()
             self._back_off(None)
 
-    def _round(self) -> NosendError | None:
-        """Do a round; gives the first of its troubles. Raises what the store raises."""
+    def _round(self) -> tuple[NosendError, ...]:
+        """Do a round; gives its troubles. Raises what the store raises."""
         order = self.order
         self._progress_told_at = time.monotonic()
         verifier = dkim.Verifier() if dkim.installed() else None
         judging = Judging(order.mailbox.trust, order.rules, verifier)
         visit = Visit(order.mailbox, judging, self._store, self._progress, self._connection)
-        troubles = service.one_round(visit).troubles
-        return troubles[0] if troubles else None
+        return service.one_round(visit).troubles
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[ImapMailbox]:
@@ -182,15 +181,16 @@ class Worker(threading.Thread):
         if not self._is_ending:  # else its ring may have been heard already
             self._bell.wait(seconds)
 
-    def _tell(self, trouble: NosendError | None) -> None:
-        """Log a trouble once, and its end."""
-        told = one_line(str(trouble)) if trouble else ""
-        if told and told != self._told:
-            level = logging.WARNING if isinstance(trouble, MailboxUnreachableError) else logging.ERROR
-            _log.log(level, "%s", told, extra=self._extra)
-        elif self._told and not told:
+    def _tell(self, troubles: tuple[NosendError, ...]) -> None:
+        """Log each trouble once, and the end of all."""
+        told = {one_line(str(trouble)): trouble for trouble in troubles}
+        for line, trouble in told.items():
+            if line not in self._told:
+                level = logging.WARNING if isinstance(trouble, MailboxUnreachableError) else logging.ERROR
+                _log.log(level, "%s", line, extra=self._extra)
+        if self._told and not told:
             _log.info("is read again", extra=self._extra)
-        self._told = told
+        self._told = frozenset(told)
 
     def _progress(self, label: str, done: int, total: int) -> None:
         if self._is_ending:
