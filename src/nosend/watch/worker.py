@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 LONGEST_DELAY = 300.0  # seconds from one attempt to the next, and after the first failure of each kind:
 _FIRST_DELAY, _REFUSED_DELAY, _BUSY_DELAY = 1.0, 30.0, 60.0
 _BETWEEN_ROUNDS = 1.0  # seconds at least, whatever the server says
+_SERVERS_WORDS = re.compile(r"\(.*\)")  # in a message: seconds and numbers of sessions, other ones each time
 _BETWEEN_PROGRESS = 30.0  # seconds from one line of the log to the next
 
 
@@ -183,11 +185,11 @@ class Worker(threading.Thread):
 
     def _tell(self, troubles: tuple[NosendError, ...]) -> None:
         """Log each trouble once, and the end of all."""
-        told = {one_line(str(trouble)): trouble for trouble in troubles}
-        for line, trouble in told.items():
-            if line not in self._told:
+        told = {_SERVERS_WORDS.sub("", one_line(str(trouble))): trouble for trouble in troubles}
+        for words, trouble in told.items():
+            if words not in self._told:
                 level = logging.WARNING if isinstance(trouble, MailboxUnreachableError) else logging.ERROR
-                _log.log(level, "%s", line, extra=self._extra)
+                _log.log(level, "%s", one_line(str(trouble)), extra=self._extra)
         if self._told and not told:
             _log.info("is read again", extra=self._extra)
         self._told = frozenset(told)
