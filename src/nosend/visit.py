@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from nosend import log
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import now
+from nosend.mailbox import settling
 from nosend.mailbox.reading import FolderReader
 from nosend.store.recording import Recorded
 
@@ -29,7 +30,7 @@ _UNFINISHED_BEFORE_SET_ASIDE = 5  # a mail that was begun so often alone is set 
 _POISON = f"the process died {_UNFINISHED_BEFORE_SET_ASIDE} times while it was judged"
 
 
-class Store(Protocol):
+class Store(settling.Store, Protocol):
     """What the service needs of a store."""
 
     def cursor(self, account: str, folder: str, origin: str, uidvalidity: int) -> Cursor:
@@ -97,8 +98,12 @@ class Visit:
     connect: Callable[[], AbstractContextManager[ImapMailbox]]
 
     def report(self) -> Report:
-        """Read every folder; a folder in trouble does not hold up the others. Raises what the store raises."""
+        """Read every folder, then settle the notices; a folder in trouble does not hold up the others.
+
+        Raises what the store raises.
+        """
         report = Report()
+        read: list[Folder] = []
         try:
             with self.connect() as inbox:
                 for name in self.mailbox.folders:
@@ -109,6 +114,10 @@ class Visit:
                         continue
                     for found in chain(self._read(inbox, folder), self._read_again(inbox, folder)):
                         report += found
+                    read.append(folder)
+                for folder in read:
+                    troubles = settling.Settling(self.mailbox, inbox, folder, self.store, now).run()
+                    report += Report(troubles=troubles)
         except (MailboxRefusedError, MailboxUnreachableError, ConfigError) as trouble:
             report += Report(troubles=(trouble,))
         return report

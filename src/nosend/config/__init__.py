@@ -55,6 +55,8 @@ class Mailbox:
     read_all: bool
     trust: Trust
     timeout: int
+    mark_notices: str = ""
+    move_notices_to: str = ""
 
     def __repr__(self) -> str:
         """Name the mailbox; never its password."""
@@ -205,6 +207,7 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
         told = f"{' and '.join(given)} are given" if given else "no password"
         problems.append(f"{told}: give exactly one of {', '.join(SECRETS)}")
     problems += oauth.contradictions(box)
+    problems += _no_settling(box)
     for key, plain, other in (
         ("password", box.get("password"), "password_env"),
         ("oauth_client_secret", "plain" in box.get("oauth_client_secret", ()), '{ env = "NAME" }'),
@@ -217,6 +220,21 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
             "it out"
         )
     return problems
+
+
+def _no_settling(box: dict[str, Any]) -> list[str]:
+    """Say what is wrong with what is to be done with notices."""
+    problems = []
+    target = box.get("move_notices_to", "")
+    if target and box.get("mark_notices"):
+        problems.append("mark_notices and move_notices_to are given: give one of them")
+    if target and _same_case(target) in map(_same_case, box.get("folders", ())):
+        problems.append(f"move_notices_to = {target!r} is one of folders: name a folder that is not read")
+    return problems
+
+
+def _same_case(folder: str) -> str:
+    return "INBOX" if folder.upper() == "INBOX" else folder  # RFC 3501, 5.1
 
 
 def _mailbox(box: dict[str, Any], path: Path, database: Path) -> Mailbox:

@@ -50,6 +50,15 @@ def _no_server(value: str) -> str:
     return "" if fits else 'must be one authserv-id as it stands in the field, like "mx.google.com"'
 
 
+def _no_flag(value: str) -> str:
+    if value.lower() == "\\deleted":
+        return "would have notices expunged: nosend deletes no mail; move_notices_to moves them"
+    fits = re.fullmatch(
+        r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{0,100}|\\(answered|flagged|seen|draft)', value, re.IGNORECASE
+    )
+    return "" if fits else 'must be a keyword like "$NosendOptOut", or one of "\\\\Flagged", "\\\\Seen", "\\\\Answered"'
+
+
 def _no_accounts(value: dict[str, Any]) -> str:
     for address, account in value.items():
         if not re.fullmatch(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"@]{1,255}", address):
@@ -176,6 +185,21 @@ MAILBOX_KEYS = (
         "own",
         'a notice to none of these: "own" lists it under the account above, "suspect" asks a person',
         wrong=no_choice(*UNKNOWN_ACCOUNT),
+    ),
+    Key(
+        "mark_notices",
+        str,
+        "",
+        'mark recognised notices, once recorded, with a keyword like "$NosendOptOut" or a flag like "\\\\Flagged";\n'
+        "# neither this nor the next: the mailbox is only read",
+        wrong=_no_flag,
+    ),
+    Key(
+        "move_notices_to",
+        str,
+        "",
+        "or move them to this folder, by its whole name on the server, like INBOX.Opt-outs; made if missing",
+        wrong=lambda value: "begins or ends with a space" if value != value.strip() else "",
     ),
     Key("timeout", int, 60, "seconds to wait for the server at each step", wrong=_no_timeout),
 )
