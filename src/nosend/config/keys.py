@@ -53,9 +53,7 @@ def _no_server(value: str) -> str:
 def _no_flag(value: str) -> str:
     if value.lower() == "\\deleted":
         return "would have notices expunged: nosend deletes no mail; move_notices_to moves them"
-    fits = re.fullmatch(
-        r'[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{0,100}|\\(answered|flagged|seen|draft)', value, re.IGNORECASE
-    )
+    fits = re.fullmatch(r'((?![(){%*"\\\]])[!-~]){0,50}|\\(answered|flagged|seen|draft)', value, re.IGNORECASE)
     return "" if fits else 'must be a keyword like "$NosendOptOut", or one of "\\\\Flagged", "\\\\Seen", "\\\\Answered"'
 
 
