@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -14,7 +11,6 @@ from conftest import Shell
 from servers import Dovecot, Scripted
 from test_sync import noise, notice, order
 
-SYNC = [sys.executable, "-m", "nosend", "sync"]
 KEYWORD = "$NosendOptOut"
 SUSPECT = (  # Amazon's, and of a delivery failure that no rule knows
     b"From: Amazon.com <auto-communication@amazon.com>\nMessage-ID: <suspect@amazon.example>\n"
@@ -40,14 +36,6 @@ def inside(dovecot: Dovecot, user: str, folder: str) -> Counter[bytes]:
 
 def states(nosend: Shell) -> Counter[str]:
     return Counter(state for (state,) in nosend.rows("SELECT settled FROM ledger WHERE verdict = 'opt_out'"))
-
-
-def later(nosend: Shell) -> None:
-    """Let what was begun be long ago."""
-    db = sqlite3.connect(nosend.folder / "nosend.db")
-    with db:
-        db.execute("UPDATE ledger SET settled_at = '2026-01-01T00:00:00Z' WHERE settled_at IS NOT NULL")
-    db.close()
 
 
 # Only recognised notices
@@ -151,88 +139,6 @@ def test_a_moved_mail_that_is_read_in_its_new_folder_doubles_nothing(nosend: She
     assert nosend.rows("SELECT count(*) FROM ledger") == [(6,)]
 
 
-# kill -9 at each step
-
-
-def killed(nosend: Shell, between: Between, command: str, *, answered: bool) -> None:
-    with subprocess.Popen(SYNC, cwd=nosend.folder, env=nosend.env, stderr=subprocess.DEVNULL) as running:
-        between.kill(running, command, answered=answered)
-        assert running.wait(60) == -9, "it was killed at that step"
-
-
-STEPS = [
-    ("MOVE", "CREATE"), ("MOVE", "UID MOVE"),
-    ("COPY", "STATUS"), ("COPY", "UID COPY"), ("COPY", "UID STORE"), ("COPY", "UID EXPUNGE"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("way", "command"), STEPS)
-def test_killed_at_a_step_the_next_run_finishes_and_doubles_nothing(
-    nosend: Shell, dovecot: Dovecot, way: str, command: str, answered: bool
-) -> None:
-    user = f"kill-{way}-{command.replace(' ', '')}-{answered}".lower()
-    dovecot.fill(user, [*NOT_ONES, *NOTICES])
-    with Between(dovecot.port, *SERVERS[way]) as between:
-        nosend.configure(user, between.port, move_notices_to="Opt-outs")
-        killed(nosend, between, command, answered=answered)
-        assert nosend.rows("SELECT count(*) FROM blacklist") == [(3,)], "recorded before anything is touched"
-        nosend("sync")
-        if (command, answered) == ("UID COPY", False):  # nothing tells whether the server is at it still
-            later(nosend)
-            nosend("sync")
-    assert inside(dovecot, user, "INBOX") == bodies(NOT_ONES)
-    assert inside(dovecot, user, "Opt-outs") == bodies(NOTICES)
-    assert states(nosend) in ({"moved Opt-outs": 3}, {"gone": 3})
-
-
-@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
-def test_killed_while_marking(nosend: Shell, dovecot: Dovecot, answered: bool) -> None:
-    user = f"kill-mark-{int(answered)}"
-    dovecot.fill(user, NOTICES)
-    with Between(dovecot.port) as between:
-        nosend.configure(user, between.port, mark_notices=KEYWORD)
-        killed(nosend, between, "UID STORE", answered=answered)
-        assert states(nosend) == {"": 3}
-        nosend("sync")
-    flags = [flags for _, flags in dovecot.snapshot(user).values()]
-    assert flags == [(KEYWORD.encode(),)] * 3
-    assert states(nosend) == {f"marked {KEYWORD}": 3}
-
-
-def test_a_copy_that_may_be_under_way_is_waited_for(nosend: Shell, dovecot: Dovecot) -> None:
-    """The server may go on after its client is gone: a copy begun anew at once would be doubled by it."""
-    dovecot.fill("underway", NOTICES)
-    with Between(dovecot.port, "MOVE") as between:
-        nosend.configure("underway", between.port, move_notices_to="Opt-outs")
-        killed(nosend, between, "UID COPY", answered=False)
-        with dovecot.client("underway") as client:
-            client.append("Opt-outs", notice(2))  # alike, but for its size: it was written with other ends of lines
-            nosend("sync")
-            assert len(between.said("UID COPY")) == 1
-            client.select_folder("INBOX")
-            client.copy([1, 3], "Opt-outs")  # now the server is through with a part of it
-        nosend("sync")
-        assert len(between.said("UID COPY")) == 1
-    assert inside(dovecot, "underway", "INBOX") == bodies([])
-    assert inside(dovecot, "underway", "Opt-outs") == bodies(NOTICES)
-
-
-def test_alike_mails_have_a_copy_each(nosend: Shell, dovecot: Dovecot) -> None:
-    """The same notice came twice, and one copy of it lay in the folder before: nothing is taken for the other."""
-    dovecot.fill("alike", [notice(1)])
-    with Between(dovecot.port, "MOVE") as between:
-        nosend.configure("alike", between.port, move_notices_to="Opt-outs")
-        nosend("sync")
-        dovecot.fill("alike", [notice(1)])
-        killed(nosend, between, "UID COPY", answered=False)
-        nosend("sync")
-        assert inside(dovecot, "alike", "INBOX") == bodies([notice(1)])
-        later(nosend)
-        nosend("sync")
-    assert inside(dovecot, "alike", "Opt-outs") == bodies([notice(1)] * 2)
-
-
 # The folder
 
 
@@ -269,23 +175,6 @@ def test_a_refused_folder_is_told_with_what_the_server_would_take(nosend: Shell)
         assert inside(server, "prefix", spelled) == bodies(NOTICES)
     finally:
         server.remove()
-
-
-def test_a_folder_that_is_deleted_meanwhile_is_made_again(nosend: Shell, dovecot: Dovecot) -> None:
-    dovecot.fill("deleted", [notice(1)])
-    nosend.configure("deleted", dovecot.port, move_notices_to="Opt-outs")
-    nosend("sync")
-    dovecot.fill("deleted", [notice(2)])
-    with Between(dovecot.port, "MOVE") as between:
-        nosend.configure("deleted", between.port, move_notices_to="Opt-outs")
-        killed(nosend, between, "UID COPY", answered=True)
-        with dovecot.client("deleted") as client:
-            client.delete_folder("Opt-outs")  # and the copy with it
-        nosend("sync")
-        assert inside(dovecot, "deleted", "INBOX") == bodies([notice(2)]), "the original is not expunged"
-        later(nosend)
-        nosend("sync")
-    assert inside(dovecot, "deleted", "Opt-outs") == bodies([notice(2)])
 
 
 # What the server does not do is told, and the reading goes on
