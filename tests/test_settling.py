@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from between import Between
 from conftest import Shell
+from nosend.model import Kind, Place
+from nosend.store.ledger import Ledger
+from samples import NOW, judged, rows
 from servers import Dovecot, Scripted
 from test_sync import noise, notice, order
 
@@ -375,3 +381,62 @@ def test_refused_copy_is_begun_anew_at_once(nosend: Shell) -> None:
         nosend.configure("x", server.port, move_notices_to="Opt-outs")
         nosend("sync", code=75)
         assert states(nosend) == {"copying 9 5 Opt-outs": 3}
+
+
+# The ledger
+
+
+def notices_of(path: Path, done: str, after: int = 0) -> list[tuple[int, str]]:
+    with Ledger(path) as ledger:
+        found = ledger.unsettled(Place("shop", "INBOX", 7), (done, "gone"), after)
+        return [(one.uid, one.settled) for one in found]
+
+
+def test_what_is_not_settled_is_given_in_order_and_in_batches(tmp_path: Path) -> None:
+    """Notices of this folder only; also what was settled in another way, or begun."""
+    path = tmp_path / "nosend.db"
+    other_place = [Place("shop", "Other", 7, 8), Place("shop", "INBOX", 8, 8), Place("us", "INBOX", 7, 8)]
+    with Ledger(path) as ledger:
+        ledger.record([judged(n) for n in range(1, 7)], NOW)
+        ledger.record([judged(n, place=place) for n, place in enumerate(other_place, 20)], NOW)
+        ledger.record([judged(7, kind=Kind.SUSPECT), judged(8, kind=None), judged(9, kind=Kind.OTHER_NOTICE)], NOW)
+        here = Place("shop", "INBOX", 7)
+        for uid, how in ((1, "moved A"), (2, "gone"), (3, "marked $x"), (4, "copying 1 2 A"), (7, "moved A")):
+            ledger.settle(here, [uid], how, NOW)
+    assert notices_of(path, "moved A") == [(3, "marked $x"), (4, "copying 1 2 A"), (5, ""), (6, "")]
+    assert notices_of(path, "marked $x", 4) == [(5, ""), (6, "")]
+    assert rows(path, "SELECT settled, settled_at FROM ledger WHERE uid IN (1, 7) ORDER BY uid") == [
+        ("moved A", "2025-03-09T08:00:00Z"),
+        ("", None),
+    ], "a suspect is never settled"
+
+
+def test_another_mail_at_the_place_of_a_settled_one_is_not_settled(tmp_path: Path) -> None:
+    path = tmp_path / "nosend.db"
+    with Ledger(path) as ledger:
+        ledger.record([judged(1)], NOW)
+        ledger.settle(Place("shop", "INBOX", 7), [1], "moved A", NOW)
+        ledger.record([judged(1)], NOW)  # read again
+        assert notices_of(path, "moved A") == []
+        ledger.record([judged(2, place=Place("shop", "INBOX", 7, 1))], NOW)
+    assert notices_of(path, "moved A") == [(1, "")]
+
+
+def test_finding_what_is_not_settled_does_not_grow_with_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "nosend.db"
+    with Ledger(path) as ledger:
+        ledger.record([judged(1)], NOW)
+    db = sqlite3.connect(path)
+    columns = [name for (name,) in db.execute("SELECT name FROM pragma_table_info('ledger') WHERE name != 'id'")]
+    values = ", ".join({"uid": "n", "settled": "'moved A'", "verdict": "'opt_out'"}.get(name, name) for name in columns)
+    with db:
+        db.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000)"
+            f" INSERT INTO ledger ({', '.join(columns)}) SELECT {values} FROM ledger, numbers"
+        )
+    db.close()
+    with Ledger(path) as ledger:
+        began = time.perf_counter()
+        for _ in range(20):
+            assert [one.uid for one in ledger.unsettled(Place("shop", "INBOX", 7), ("moved A", "gone"), 0)] == [1]
+        assert time.perf_counter() - began < 0.2, "20 times; a look at each row would take seconds"

@@ -1,5 +1,7 @@
 """An IMAP connection (RFC 3501), read-only: EXAMINE, and BODY.PEEK by whoever fetches, leave no trace.
 
+What changes a mailbox goes through `commanding`, and stands in `writing`.
+
 The one typed adapter around imapclient, which carries no types. Whatever the library raises, every call raises
 MailboxRefusedError (mend it) or MailboxUnreachableError (try again), in words.
 """
