@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from between import Between
 from conftest import Shell
+from nosend import config, service
 from nosend.model import Kind, Place
 from nosend.store.ledger import Ledger
 from samples import NOW, judged, rows
@@ -223,8 +225,19 @@ def test_a_trouble_here_does_not_keep_other_folders_from_being_read(nosend: Shel
     dovecot.fill("others", [notice(2)], "Second")
     with Between(dovecot.port, "MOVE", "UIDPLUS") as between:
         nosend.configure("others", between.port, folders=["INBOX", "Second"], move_notices_to="Opt-outs")
-        nosend("sync", code=2)
+        assert len(nosend("sync", code=2).stderr.splitlines()) == 1
     assert nosend.rows("SELECT count(*) FROM blacklist") == [(2,)]
+
+
+def test_the_folder_itself_is_not_settled_when_a_pattern_names_it(nosend: Shell, dovecot: Dovecot) -> None:
+    dovecot.fill("pattern", NOTICES)
+    nosend.configure("pattern", dovecot.port, move_notices_to="Opt-outs")
+    nosend("sync")
+    settings = config.load(nosend.folder / "config.toml")
+    both = replace(settings, mailboxes=(replace(settings.mailboxes[0], folders=("INBOX", "Opt-outs")),))
+    with Ledger(nosend.folder / "nosend.db") as ledger:
+        assert service.sync(both, ledger, nosend.env, lambda *_: None).troubles == ()
+    assert sorted(dovecot.snapshot("pattern")) == ["Opt-outs/1", "Opt-outs/2", "Opt-outs/3"], "nothing was moved again"
 
 
 # Others at the mailbox
@@ -341,17 +354,20 @@ def scripted(*answers: tuple[bytes, bytes]):
         ([(b"UID MOVE", b"TAG NO [INUSE] not now\r\n")], 75, "cannot move mails to folder 'Opt-outs'", ""),
         ([(b"UID MOVE", b"")], 75, "broke off", ""),
         ([(b"SELECT", b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nTAG OK [READ-ONLY] x\r\n")], 2, "only read", ""),
+        ([(b"SELECT", b"TAG NO gone\r\n")], 2, "cannot open folder 'INBOX' for writing (", ""),
         ([(b"SELECT", b"* 3 EXISTS\r\n* OK [UIDVALIDITY 8] x\r\nTAG OK x\r\n")], 0, "", ""),
         ([(b"LIST", b"TAG OK x\r\n"), (b"CREATE", b"TAG NO [ALREADYEXISTS] x\r\n")], 0, "", "moved Opt-outs"),
         ([(b"LIST", b"TAG OK x\r\n"), (b"CREATE", b"TAG NO no rights\r\n")], 2, "cannot make folder 'Opt-outs'", ""),
     ],
-    ids=["quota", "not now", "hangs up", "read-only", "uidvalidity", "hidden", "no folder"],
+    ids=["quota", "not now", "hangs up", "read-only", "deleted", "uidvalidity", "hidden", "no folder"],
 )
 def test_what_servers_say_instead(nosend: Shell, answers, code: int, told: str, settled: str) -> None:
     with Scripted(scripted(*answers)) as server:
         nosend.configure("x", server.port, move_notices_to="Opt-outs", timeout=5)
         done = nosend("sync", code=code)
     assert told in done.stderr
+    assert len(done.stderr.splitlines()) == (code != 0)
+    assert not server.lines[-1].endswith(b"CLOSE\r\n")
     assert states(nosend) == {settled: 3}
     assert nosend.rows("SELECT count(*) FROM blacklist") == [(3,)]
 

@@ -115,12 +115,16 @@ class Visit:
                     for found in chain(self._read(inbox, folder), self._read_again(inbox, folder)):
                         report += found
                     read.append(folder)
-                for folder in read:
-                    troubles = settling.Settling(self.mailbox, inbox, folder, self.store, now).run()
-                    report += Report(troubles=troubles)
+                report += self._settle(inbox, read)
         except (MailboxRefusedError, MailboxUnreachableError, ConfigError) as trouble:
             report += Report(troubles=(trouble,))
         return report
+
+    def _settle(self, inbox: ImapMailbox, read: Sequence[Folder]) -> Report:
+        """Settle the notices of the folders that were read; what keeps all of them from it is told once."""
+        runs = (settling.Settling(self.mailbox, inbox, folder, self.store, now).run() for folder in read)
+        troubles = {str(trouble): trouble for run in runs for trouble in run}
+        return Report(troubles=tuple(troubles.values()))
 
     def _read_again(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         """Read what was passed over by other rules: a new pack may know it."""

@@ -7,6 +7,7 @@ Marking and moving go by UIDs, so that doing it twice changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from dataclasses import dataclass, field
@@ -63,7 +64,8 @@ class Settling:
         Gives the troubles. Raises MailboxUnreachableError. What was done is written down, the rest is for the next
         run. A folder whose UIDVALIDITY is not what it was when it was read is left alone until it is read again.
         """
-        if not (self.mailbox.mark_notices or self.mailbox.move_notices_to):
+        target, flag = self.mailbox.move_notices_to, self.mailbox.mark_notices
+        if not (target or flag) or writing.is_same(self.folder.name, target):
             return ()
         notices = self._next(0)
         if not notices:
@@ -75,10 +77,8 @@ class Settling:
                 notices = self._next(notices[-1].uid)
         except MailboxRefusedError as refused:
             self._troubles.append(refused)
-        try:
-            writing.leave(self.inbox, self.folder.name)
-        except MailboxRefusedError as refused:  # it was removed meanwhile
-            self._troubles.append(refused)
+        with contextlib.suppress(MailboxRefusedError):  # it may have been removed meanwhile
+            writing.look_into(self.inbox, self.folder.name)
         return tuple(self._troubles)
 
     @property

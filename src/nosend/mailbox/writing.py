@@ -56,17 +56,8 @@ def select(inbox: ImapMailbox, name: str) -> Chosen:
     return Chosen(name, number(answer, b"UIDVALIDITY"), number(answer, b"EXISTS"), keeps)
 
 
-def leave(inbox: ImapMailbox, name: str) -> None:
-    """Leave the open folder as it is: not by CLOSE."""
-    with inbox.commanding(f"leave folder {name!r}") as client:
-        if "UNSELECT" in inbox.capabilities():
-            client.unselect_folder()
-        else:
-            client.select_folder(name, readonly=True)
-
-
 def look_into(inbox: ImapMailbox, name: str) -> Reach:
-    """Open a folder read-only."""
+    """Open a folder read-only. What was open is left as it is, unlike by CLOSE."""
     with inbox.commanding(f"open folder {name!r}") as client:
         answer = client.select_folder(name, readonly=True)
     return Reach(number(answer, b"UIDVALIDITY"), number(answer, b"UIDNEXT"))
@@ -121,7 +112,7 @@ def make_sure_of(inbox: ImapMailbox, name: str) -> None:
     """
     with inbox.commanding(f"list folder {name!r}") as client:
         found = client.list_folders("", name)
-    if any(_is(told, name) and not {flag.lower() for flag in marks} & _NO_FOLDER for marks, _, told in found):
+    if any(is_same(str(told), name) and not {flag.lower() for flag in marks} & _NO_FOLDER for marks, _, told in found):
         return
     try:
         with inbox.commanding(f"make folder {name!r}") as client:
@@ -140,8 +131,9 @@ def make_sure_of(inbox: ImapMailbox, name: str) -> None:
 _NO_FOLDER = frozenset((b"\\noselect", b"\\nonexistent"))
 
 
-def _is(told: object, name: str) -> bool:
-    return str(told) == name or str(told).upper() == name.upper() == "INBOX"
+def is_same(one: str, other: str) -> bool:
+    """Tell whether two names are of one folder: of INBOX alone the case does not matter (RFC 3501, 5.1)."""
+    return one == other or one.upper() == other.upper() == "INBOX"
 
 
 def _spelling(inbox: ImapMailbox, name: str) -> str:
