@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -311,8 +312,9 @@ def test_another_mailbox_with_the_same_uidvalidity_is_not_taken_for_the_old(nose
 # Servers that misbehave
 
 
-def scripted(*answers: tuple[bytes, bytes]):
-    """Answer as a small server with three notices would; pairs of a command's beginning and its answer come first."""
+def scripted(*answers: tuple[bytes, bytes], switched: Sequence[tuple[bytes, bytes]] = ()):
+    """Answer as a small server with three notices would; pairs of a command's beginning and its answer come first;
+    `switched` may grow while it runs."""
     raws = [raw.replace(b"\n", b"\r\n") for raw in NOTICES]
 
     def fetched(part: bytes, values: list[bytes]) -> bytes:
@@ -326,7 +328,7 @@ def scripted(*answers: tuple[bytes, bytes]):
     headers = [raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" for raw in raws]
 
     def answer(tag: bytes, command: bytes, line: bytes) -> bytes | None:
-        for begins, said in answers:
+        for begins, said in (*answers, *switched):
             if command.startswith(begins):
                 return said.replace(b"TAG", tag) or None
         said = b""
@@ -374,26 +376,38 @@ def test_what_servers_say_instead(nosend: Shell, answers, code: int, told: str, 
 
 def test_no_data_is_not_taken_for_gone(nosend: Shell) -> None:
     """Exchange answered OK without data when its store was away."""
-    with Scripted(scripted()) as server:
+    silent: list[tuple[bytes, bytes]] = []
+    with Scripted(scripted(switched=silent)) as server:
         nosend.configure("x", server.port)
         nosend("sync")
-    silent = [(b"UID FETCH", b"TAG OK x\r\n"), (b"UID SEARCH", b"TAG OK x\r\n")]
-    with Scripted(scripted(*silent)) as server:
+        silent += [(b"UID FETCH", b"TAG OK x\r\n"), (b"UID SEARCH", b"TAG OK x\r\n")]
         nosend.configure("x", server.port, move_notices_to="Opt-outs")
         done = nosend("sync", code=75)
     assert "without data" in done.stderr
     assert states(nosend) == {"": 3}
 
 
+COPIES = (
+    (b"CAPABILITY", b"* CAPABILITY IMAP4REV1 UIDPLUS\r\nTAG OK x\r\n"),
+    (b"STATUS", b'* STATUS "Opt-outs" (UIDVALIDITY 9 UIDNEXT 5)\r\nTAG OK x\r\n'),
+)
+
+
+def test_mails_that_another_client_kept_from_being_expunged_are_expunged_later(nosend: Shell) -> None:
+    """They stand in both folders meanwhile, and it is told."""
+    with Scripted(scripted(*COPIES)) as server:
+        nosend.configure("x", server.port, move_notices_to="Opt-outs")
+        assert "copied 3 mails to 'Opt-outs' and did not expunge them" in nosend("sync", code=75).stderr
+        assert states(nosend) == {"copying 9 5 Opt-outs": 3}
+
+
 def test_refused_copy_is_begun_anew_at_once(nosend: Shell) -> None:
-    capabilities = (b"CAPABILITY", b"* CAPABILITY IMAP4REV1 UIDPLUS\r\nTAG OK x\r\n")
-    status = (b"STATUS", b'* STATUS "Opt-outs" (UIDVALIDITY 9 UIDNEXT 5)\r\nTAG OK x\r\n')
-    with Scripted(scripted(capabilities, status, (b"UID COPY", b"TAG NO [OVERQUOTA] x\r\n"))) as server:
+    with Scripted(scripted(*COPIES, (b"UID COPY", b"TAG NO [OVERQUOTA] x\r\n"))) as server:
         nosend.configure("x", server.port, move_notices_to="Opt-outs")
         assert "OVERQUOTA" in nosend("sync", code=2).stderr
         assert states(nosend) == {"": 3}
         assert not [line for line in server.lines if b"DELETED" in line.upper()]
-    with Scripted(scripted(capabilities, status, (b"UID COPY", b""))) as server:
+    with Scripted(scripted(*COPIES, (b"UID COPY", b""))) as server:
         nosend.configure("x", server.port, move_notices_to="Opt-outs")
         nosend("sync", code=75)
         assert states(nosend) == {"copying 9 5 Opt-outs": 3}

@@ -9,7 +9,6 @@ the server cannot be at it any more.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -65,14 +64,14 @@ class Copying:
     inbox: ImapMailbox
     settle: Callable[[Sequence[int], str], None]
     clock: Callable[[], datetime]
-    _arrived: dict[str, Counter[Traits]] = field(default_factory=dict)
+    _arrived: dict[str, set[Traits]] = field(default_factory=dict)
 
     def look_for(self, notices: Sequence[Notice]) -> None:
         """Look for copies that were begun and not finished. The folder that was open is not open afterwards."""
         for begun in {notice.settled for notice in notices} - self._arrived.keys():
             if told := _COPYING.fullmatch(begun):
                 since = writing.Reach(int(told[1]), int(told[2]))
-                self._arrived[begun] = Counter(self._arrivals(told[3], since))
+                self._arrived[begun] = set(self._arrivals(told[3], since))
 
     def _arrivals(self, target: str, since: writing.Reach) -> Iterator[Traits]:
         try:
@@ -90,8 +89,7 @@ class Copying:
         copied, fresh = [], []
         for one in found:
             arrived = self._arrived.get(one.notice.settled)
-            if arrived and arrived[one.traits]:
-                arrived[one.traits] -= 1  # one copy each, also of two mails that are alike
+            if arrived and one.traits in arrived:  # of mails that are alike COPY copies all or none (RFC 3501, 6.4.7)
                 copied.append(one)
             elif arrived is None or self._is_at_rest(one.notice):
                 fresh.append(one)
