@@ -130,7 +130,7 @@ def test_a_folder_that_is_deleted_meanwhile_is_made_again(nosend: Shell, dovecot
 # kill -9 at random moments, while mails arrive
 
 
-LONGEST = {"sync": 1.6}  # seconds that a run lives, at most: so long that most are killed at their work
+LONGEST = {"sync": 1.6, "watch": 4.0}  # seconds that a run lives, at most; most are killed at their work
 
 
 class Deliveries:
@@ -167,19 +167,21 @@ def listed(nosend: Shell) -> list[tuple]:
 def killed_while_mails_arrive(nosend: Shell, server: Dovecot, way: str, *, verb: str, kills: int, mails: int) -> None:
     """Kill `nosend VERB`, started again and again, at random moments while mails are delivered; then let it end."""
     arriving = [notice(n) if n % 4 == 0 else noise(n) for n in range(mails)]
-    server.fill(f"calm-{way}-{kills}", arriving)
-    nosend.configure(f"calm-{way}-{kills}", server.port)
+    server.fill(f"calm-{verb}-{kills}", arriving)
+    nosend.configure(f"calm-{verb}-{kills}", server.port)
     nosend("sync")
     wanted = listed(nosend)
     assert len(wanted) == len(range(0, mails, 4))
     for name in ("nosend.db", "nosend.db-wal", "nosend.db-shm"):
         (nosend.folder / name).unlink(missing_ok=True)
 
-    user, chance = f"random-{way}-{kills}", random.Random(20261123)
+    user, chance = f"random-{verb}-{kills}", random.Random(20261123)
     deliveries = Deliveries(server, user, arriving)
     killed = ended = halfway = 0
     with Between(server.port, *SERVERS[way.upper()]) as between:
         nosend.configure(user, between.port, move_notices_to="Opt-outs", timeout=1)
+        settings = nosend.folder / "config.toml"
+        settings.write_text(f"poll_seconds = 5\n{settings.read_text()}")
         while killed < kills:
             upto = mails * (killed + 1) / kills
             with subprocess.Popen(command(verb), cwd=nosend.folder, env=nosend.env, stderr=subprocess.DEVNULL) as one:
@@ -198,7 +200,7 @@ def killed_while_mails_arrive(nosend: Shell, server: Dovecot, way: str, *, verb:
             ended += nosend("sync", code=None).returncode == 0
             time.sleep(0.5)
         nosend("sync")
-    print(f"{way}: {killed} kills, {halfway} with notices under way, {ended} runs to their end, {mails} mails")
+    print(f"{verb}, {way}: {killed} kills, {halfway} with notices under way, {ended} runs to their end, {mails} mails")
     assert listed(nosend) == wanted
     assert inside(server, user, "INBOX") == bodies([raw for n, raw in enumerate(arriving) if n % 4])
     assert inside(server, user, "Opt-outs") == bodies([raw for n, raw in enumerate(arriving) if n % 4 == 0])
@@ -212,13 +214,18 @@ def settled(nosend: Shell) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("way", ["move", "copy"])
-def test_twelve_kills_while_mails_arrive(nosend: Shell, dovecot: Dovecot, way: str) -> None:
-    killed_while_mails_arrive(nosend, dovecot, way, verb="sync", kills=12, mails=300)
+RUNS = [("watch", "move"), ("sync", "copy")]
+
+
+@pytest.mark.parametrize(("verb", "way"), RUNS)
+def test_twelve_kills_while_mails_arrive(nosend: Shell, dovecot: Dovecot, verb: str, way: str) -> None:
+    killed_while_mails_arrive(nosend, dovecot, way, verb=verb, kills=12, mails=300)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("way", ["move", "copy"])
-def test_three_hundred_kills_while_five_thousand_mails_arrive(nosend: Shell, dovecot: Dovecot, way: str) -> None:
-    killed_while_mails_arrive(nosend, dovecot, way, verb="sync", kills=300, mails=5_000)
+@pytest.mark.parametrize(("verb", "way"), RUNS)
+def test_three_hundred_kills_while_five_thousand_mails_arrive(
+    nosend: Shell, dovecot: Dovecot, verb: str, way: str
+) -> None:
+    killed_while_mails_arrive(nosend, dovecot, way, verb=verb, kills=300, mails=5_000)

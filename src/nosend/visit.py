@@ -122,8 +122,14 @@ class Visit:
 
     def _settle(self, inbox: ImapMailbox, read: Sequence[Folder]) -> Report:
         """Settle the notices of the folders that were read; what keeps all of them from it is told once."""
-        runs = (settling.Settling(self.mailbox, inbox, folder, self.store, now).run() for folder in read)
-        troubles = {str(trouble): trouble for run in runs for trouble in run}
+        troubles: dict[str, NosendError] = {}
+        for folder in read:
+            notices = settling.Settling(self.mailbox, inbox, folder, self.store, now)
+            done = 0
+            for count in notices.run():
+                done += count
+                self.progress(f"{self.mailbox.account} {folder.name}: notices put away", done, done)
+            troubles |= {str(trouble): trouble for trouble in notices.troubles}
         return Report(troubles=tuple(troubles.values()))
 
     def _read_again(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:

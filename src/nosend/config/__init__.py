@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nosend.config import oauth, packs
+from nosend.config import oauth, packs, settling
 from nosend.config.addresses import is_loopback, listen_address
 from nosend.config.key import Key, required
 from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS, wrong
@@ -207,7 +207,7 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
         told = f"{' and '.join(given)} are given" if given else "no password"
         problems.append(f"{told}: give exactly one of {', '.join(SECRETS)}")
     problems += oauth.contradictions(box)
-    problems += _no_settling(box)
+    problems += settling.contradictions(box)
     for key, plain, other in (
         ("password", box.get("password"), "password_env"),
         ("oauth_client_secret", "plain" in box.get("oauth_client_secret", ()), '{ env = "NAME" }'),
@@ -220,21 +220,6 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
             "it out"
         )
     return problems
-
-
-def _no_settling(box: dict[str, Any]) -> list[str]:
-    """Say what is wrong with what is to be done with notices."""
-    problems = []
-    target = box.get("move_notices_to", "")
-    if target and box.get("mark_notices"):
-        problems.append("mark_notices and move_notices_to are given: give one of them")
-    if target and _same_case(target) in map(_same_case, box.get("folders", ())):
-        problems.append(f"move_notices_to = {target!r} is one of folders: name a folder that is not read")
-    return problems
-
-
-def _same_case(folder: str) -> str:
-    return "INBOX" if folder.upper() == "INBOX" else folder  # RFC 3501, 5.1
 
 
 def _mailbox(box: dict[str, Any], path: Path, database: Path) -> Mailbox:

@@ -12,6 +12,7 @@ from nosend.config.addresses import no_listener, no_prom
 from nosend.config.key import Key, no_choice, required
 from nosend.config.oauth import OAUTH_KEYS
 from nosend.config.secret import SECRET_KEYS
+from nosend.config.settling import SETTLING_KEYS
 
 TLS = ("implicit", "starttls", "none")
 AUTHENTICITY = ("prefer", "require", "off")
@@ -48,13 +49,6 @@ def _no_forwarders(value: list[str]) -> str:
 def _no_server(value: str) -> str:
     fits = re.fullmatch(r"[^\s;=]*|\(none\)", value)
     return "" if fits else 'must be one authserv-id as it stands in the field, like "mx.google.com"'
-
-
-def _no_flag(value: str) -> str:
-    if value.lower() == "\\deleted":
-        return "would have notices expunged: nosend deletes no mail; move_notices_to moves them"
-    fits = re.fullmatch(r'((?![(){%*"\\\]])[!-~]){0,50}|\\(answered|flagged|seen|draft)', value, re.IGNORECASE)
-    return "" if fits else 'must be a keyword like "$NosendOptOut", or one of "\\\\Flagged", "\\\\Seen", "\\\\Answered"'
 
 
 def _no_accounts(value: dict[str, Any]) -> str:
@@ -184,21 +178,7 @@ MAILBOX_KEYS = (
         'a notice to none of these: "own" lists it under the account above, "suspect" asks a person',
         wrong=no_choice(*UNKNOWN_ACCOUNT),
     ),
-    Key(
-        "mark_notices",
-        str,
-        "",
-        'mark recognised notices, once recorded, with a keyword like "$NosendOptOut" or a flag like "\\\\Flagged";\n'
-        "# neither this nor the next: the mailbox is only read",
-        wrong=_no_flag,
-    ),
-    Key(
-        "move_notices_to",
-        str,
-        "",
-        "or move them to this folder, by its whole name on the server, like INBOX.Opt-outs; made if missing",
-        wrong=lambda value: "begins or ends with a space" if value != value.strip() else "",
-    ),
+    *SETTLING_KEYS,
     Key("timeout", int, 60, "seconds to wait for the server at each step", wrong=_no_timeout),
 )
 

@@ -7,7 +7,6 @@ Marking and moving go by UIDs, so that doing it twice changes nothing.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from nosend.mailbox.reading import content, one_mail
 from nosend.model import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from nosend.config import Mailbox
@@ -56,30 +55,39 @@ class Settling:
     folder: Folder
     store: Store
     clock: Callable[[], datetime]
-    _troubles: list[NosendError] = field(default_factory=list)
+    troubles: list[NosendError] = field(default_factory=list)
 
-    def run(self) -> tuple[NosendError, ...]:
+    def run(self) -> Iterator[int]:
         """Do what is configured with what is not settled yet; nothing is asked of the server when all is.
 
-        Gives the troubles. Raises MailboxUnreachableError. What was done is written down, the rest is for the next
-        run. A folder whose UIDVALIDITY is not what it was when it was read is left alone until it is read again.
+        Gives how many notices each batch held. What went wrong stands in `troubles`; MailboxUnreachableError is raised
+        when the line is dead. What was done is written down, the rest is for the next run. A folder whose UIDVALIDITY
+        is not what it was when it was read is left alone until it is read again.
         """
         target, flag = self.mailbox.move_notices_to, self.mailbox.mark_notices
         if not (target or flag) or writing.is_same(self.folder.name, target):
-            return ()
+            return
         notices = self._next(0)
         if not notices:
-            return ()
+            return
         try:
             self._prepare()
             copying = Copying(self.mailbox, self.inbox, self._settle, self.clock)
             while notices and self._batch(notices, copying):
+                yield len(notices)
                 notices = self._next(notices[-1].uid)
-        except MailboxRefusedError as refused:
-            self._troubles.append(refused)
-        with contextlib.suppress(MailboxRefusedError):  # it may have been removed meanwhile
+        except (MailboxRefusedError, MailboxUnreachableError) as trouble:
+            self.troubles.append(trouble)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Open the folder read-only again. A server that says "not now" is still there to be read, a dead line not."""
+        try:
             writing.look_into(self.inbox, self.folder.name)
-        return tuple(self._troubles)
+        except MailboxRefusedError:  # it was removed meanwhile
+            return
+        except MailboxUnreachableError as dead:
+            raise (self.troubles.pop() if self.troubles else dead) from dead
 
     @property
     def _place(self) -> Place:
@@ -161,7 +169,7 @@ class Settling:
         unread = there & set(missing)
         if unread:
             told = f"{where_is(self.mailbox)} gives no data of UID {min(unread)} in {self.folder.name!r}"
-            self._troubles.append(MailboxUnreachableError(f"{told}: the notice stays there; try again later"))
+            self.troubles.append(MailboxUnreachableError(f"{told}: the notice stays there; try again later"))
         return unread
 
     def _is(self, notice: Notice, item: dict[bytes, Any], raw: bytes) -> bool:
