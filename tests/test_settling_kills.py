@@ -142,19 +142,23 @@ class Deliveries:
         self._mails = mails
         self.count = 0
 
-    def deliver(self, upto: float, until: float) -> None:
-        """Deliver until so many have been delivered, spread over the time that is left."""
+    def deliver(self, upto: float, until: float, running: subprocess.Popen[bytes]) -> None:
+        """Deliver until so many have been delivered, spread over the time that is left, and wait for its end."""
         while self.count < min(upto, len(self._mails)):
             left = max(0.0, until - time.monotonic())
             time.sleep(left / (upto - self.count + 1))
-            name = f"{int(time.time())}.M{self.count}P{os.getpid()}.localhost"
-            file = self._inbox / "tmp" / name
-            file.write_bytes(self._mails[self.count])
-            if os.getuid() == 0:
-                os.chown(file, self._owner.pw_uid, self._owner.pw_gid)
-            file.rename(self._inbox / "new" / name)
+            self._deliver(self._mails[self.count])
             self.count += 1
-        time.sleep(max(0.0, until - time.monotonic()))
+        while running.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def _deliver(self, mail: bytes) -> None:
+        name = f"{int(time.time())}.M{self.count}P{os.getpid()}.localhost"
+        file = self._inbox / "tmp" / name
+        file.write_bytes(mail)
+        if os.getuid() == 0:
+            os.chown(file, self._owner.pw_uid, self._owner.pw_gid)
+        file.rename(self._inbox / "new" / name)
 
 
 def listed(nosend: Shell) -> list[tuple]:
@@ -185,7 +189,7 @@ def killed_while_mails_arrive(nosend: Shell, server: Dovecot, way: str, *, verb:
         while killed < kills:
             upto = mails * (killed + 1) / kills
             with subprocess.Popen(command(verb), cwd=nosend.folder, env=nosend.env, stderr=subprocess.DEVNULL) as one:
-                deliveries.deliver(upto, time.monotonic() + chance.uniform(0.2, LONGEST[verb]))
+                deliveries.deliver(upto, time.monotonic() + chance.uniform(0.2, LONGEST[verb]), one)
                 one.send_signal(signal.SIGKILL)
             if one.returncode == -signal.SIGKILL:
                 killed += 1
