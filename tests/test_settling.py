@@ -19,6 +19,7 @@ from nosend.store.ledger import Ledger
 from samples import NOW, judged, rows
 from servers import Dovecot, Scripted
 from test_sync import noise, notice, order
+from test_watch import Watching, configure
 
 KEYWORD = "$NosendOptOut"
 SUSPECT = (  # Amazon's, and of a delivery failure that no rule knows
@@ -228,6 +229,21 @@ def test_a_trouble_here_does_not_keep_other_folders_from_being_read(nosend: Shel
         nosend.configure("others", between.port, folders=["INBOX", "Second"], move_notices_to="Opt-outs")
         assert len(nosend("sync", code=2).stderr.splitlines()) == 1
     assert nosend.rows("SELECT count(*) FROM blacklist") == [(2,)]
+
+
+@pytest.mark.parametrize("says", [b"TAG NO [OVERQUOTA] x\r\n", b"TAG NO [INUSE] try again\r\n"], ids=["no", "not now"])
+def test_the_daemon_stays_on_the_line_and_reads_on(nosend: Shell, says: bytes) -> None:
+    """What cannot be moved is tried again in each round, and told once."""
+    with Scripted(scripted((b"UID MOVE", says))) as server:
+        configure(nosend, "x", server.port, {"poll_seconds": 5}, move_notices_to="Opt-outs")
+        watching = Watching(nosend)
+        try:
+            watching.until(lambda: sum(b"UID MOVE" in line for line in server.lines) == 2, 40)
+        finally:
+            watching.end()
+        assert sum(b"LOGIN" in line for line in server.lines) == 1
+    assert watching.told().count("cannot move mails") == 1
+    assert nosend.rows("SELECT count(*) FROM blacklist") == [(3,)]
 
 
 def test_the_folder_itself_is_not_settled_when_a_pattern_names_it(nosend: Shell, dovecot: Dovecot) -> None:

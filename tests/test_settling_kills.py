@@ -17,6 +17,7 @@ from conftest import Shell
 from servers import Dovecot
 from test_settling import KEYWORD, NOT_ONES, NOTICES, SERVERS, bodies, inside, states
 from test_sync import noise, notice
+from test_watch import configure
 
 
 def command(verb: str) -> list[str]:
@@ -183,9 +184,7 @@ def killed_while_mails_arrive(nosend: Shell, server: Dovecot, way: str, *, verb:
     deliveries = Deliveries(server, user, arriving)
     killed = ended = halfway = 0
     with Between(server.port, *SERVERS[way.upper()]) as between:
-        nosend.configure(user, between.port, move_notices_to="Opt-outs", timeout=1)
-        settings = nosend.folder / "config.toml"
-        settings.write_text(f"poll_seconds = 5\n{settings.read_text()}")
+        configure(nosend, user, between.port, {"poll_seconds": 5}, move_notices_to="Opt-outs", timeout=1)
         while killed < kills:
             upto = mails * (killed + 1) / kills
             with subprocess.Popen(command(verb), cwd=nosend.folder, env=nosend.env, stderr=subprocess.DEVNULL) as one:
