@@ -41,6 +41,10 @@ class MailboxUnreachableError(NosendError):
     exit_code = 75
 
 
+class MailboxBusyError(MailboxUnreachableError):
+    """The mailbox takes no log-ins now: throttled. Who asks again soon makes it worse."""
+
+
 class StoreRefusedError(NosendError):
     """The database file is not usable as it is named: not a file, not nosend's, from a newer nosend."""
 
