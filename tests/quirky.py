@@ -40,7 +40,7 @@ class Quirks:
     split: bool = False  # an answer for each item of a mail
     more_items: bytes = b""
     content: Callable[[int, bytes], bytes] = lambda _, data: b"{%d}\r\n%s" % (len(data), data)
-    spelling: Callable[[bytes], bytes] = bytes  # of each line that is not a literal
+    spelling: Callable[[bytes], bytes] = bytes  # of each line up to a literal
 
 
 class Quirky(Scripted):
@@ -51,11 +51,13 @@ class Quirky(Scripted):
         self.folders = {"INBOX": mails} if not isinstance(first, str) or not mails else mails
         self.quirks = Quirks(**knobs)  # type: ignore[arg-type]
         self._open: dict[int, bytes] = {}
-        self._introduced = self._in = False
         greeting = self.quirks.greeting
         if self.quirks.told_with == "greeting":
             greeting = b"* OK [CAPABILITY %s] ready" % self.quirks.capabilities
         super().__init__(self._answer, self.quirks.spelling(greeting + b"\r\n"), self.quirks.greets_after)
+
+    def connected(self) -> None:
+        self._introduced = self._in = self.hangs_up = False
 
     def _answer(self, tag: bytes, command: bytes, line: bytes) -> bytes | None:
         quirks = self.quirks
@@ -68,7 +70,8 @@ class Quirky(Scripted):
             return b"%s %s\r\n" % (tag, quirks.answers[name])
         untagged, code = getattr(self, f"_{name.decode().lower()}", self._nothing)(line)
         news = quirks.news if name in {b"SEARCH", b"FETCH", b"EXAMINE"} else b""
-        told = b"".join(news + quirks.spelling(one) for one in untagged)
+        lines = (one.partition(b"\r\n") for one in untagged)
+        told = b"".join(news + quirks.spelling(line + end) + literal for line, end, literal in lines)
         if code.startswith((b"NO", b"BAD")):
             return told + quirks.spelling(b"%s %s\r\n" % (tag, code))
         return told + news + quirks.spelling(b"%s OK %sdone\r\n" % (tag, code))

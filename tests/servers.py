@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 from imapclient import IMAPClient
 
@@ -233,6 +234,7 @@ class Scripted:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                outer.connected()
                 time.sleep(greets_after)
                 self.wfile.write(greeting)
                 while line := self.rfile.readline():
@@ -259,7 +261,10 @@ class Scripted:
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
-    def __enter__(self) -> Scripted:
+    def connected(self) -> None:
+        """Begin a new connection."""
+
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 
 LONGEST_LINE = 12_000_000  # bytes; a million UIDs of ten digits
-_ODD = re.compile(rb"\*(?:  |\t| \d+ [ \ta-z]| [a-z]| (?:OK|NO|BAD|BYE|PREAUTH) +\[[a-z])|[A-Z]+\d+ +(?:[a-z]| |[A-Z]+\r)")
+_ODD = re.compile(
+    rb"\*(?:  |\t| \d+ [ \ta-z]| [a-z]| (?:OK|NO|BAD|BYE|PREAUTH) +\[[a-z])|[A-Z]+\d+ +(?:[a-z]| |[A-Z]+\r)"
+)
 _LINE = re.compile(rb"(\S+)[ \t]+(?:(\d+)[ \t]+)?([A-Za-z][\w.-]*)[ \t]*(\[[\w.-]+)?")
 
 
