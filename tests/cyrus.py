@@ -91,6 +91,7 @@ autocreate_post: no
 imapidlepoll: 1
 maxlogins_per_user: 0
 skiplist_unsafe: yes
+failedloginpause: 0
 tls_server_cert: {home}/cert.pem
 tls_server_key: {home}/key.pem
 """)
@@ -108,15 +109,14 @@ EVENTS {{
 
     def start(self) -> None:
         home, root = self.home, self._root
-        libraries = [str(path) for path in root.glob("*lib/x86_64-linux-gnu")] + [
-            str(path) for path in root.glob("usr/lib/*-linux-gnu")
-        ]
-        self._process = subprocess.Popen(
-            [root / "usr/lib/cyrus/bin/master", "-C", home / "imapd.conf", "-M", home / "cyrus.conf",
-             "-p", home / "master.pid", "-D"],
-            env=os.environ | {"LD_LIBRARY_PATH": ":".join(libraries)},
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(home / "log").open("ab"), cwd=home,
-        )  # fmt: skip
+        libraries = ":".join(f"{root}/{folder}/{os.uname().machine}-linux-gnu" for folder in ("lib", "usr/lib"))
+        with (home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [root / "usr/lib/cyrus/bin/master", "-C", home / "imapd.conf", "-M", home / "cyrus.conf",
+                 "-p", home / "master.pid", "-D"],
+                env=os.environ | {"LD_LIBRARY_PATH": libraries},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd=home,
+            )  # fmt: skip
         for _ in range(200):
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 5) as line:

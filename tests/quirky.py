@@ -32,6 +32,7 @@ class Quirks:
     uidvalidity: int | None = 7
     uidnext: int | None = -1  # the true one; None: not told
     examine: bytes = b""  # more untagged lines
+    star: int = 0  # the UID that `*` stands for, if not the last mail's
     names_last: bool = True  # `n:*` gives the last mail even below n
     finds: Callable[[list[int]], list[int]] = list
     find_lines: int = 0  # UIDs in a line of the answer to a search; 0: all
@@ -115,7 +116,9 @@ class Quirky(Scripted):
     def _search(self, line: bytes) -> tuple[list[bytes], bytes]:
         if b"CHARSET" in line.upper() or not line.isascii():
             return [], b"NO [BADCHARSET (US-ASCII)] The specified charset is not supported."
-        found = self.quirks.finds(self._asked(line.split()[-1]))
+        *_, key, wanted = line.upper().split()
+        by_place = key == b"SEARCH"  # `UID SEARCH *`
+        found = self.quirks.finds([max(self._open)] if by_place and self._open else self._asked(wanted))
         lines = [found] if not self.quirks.find_lines else [
             found[at : at + self.quirks.find_lines] for at in range(0, len(found), self.quirks.find_lines)
         ]  # fmt: skip
@@ -141,7 +144,7 @@ class Quirky(Scripted):
 
     def _asked(self, sequence: bytes) -> list[int]:
         found: list[int] = []
-        newest = max(self._open, default=0)
+        newest = self.quirks.star or max(self._open, default=0)
         for piece in sequence.split(b","):
             first, _, last = piece.replace(b"*", b"%d" % newest).partition(b":")
             low, high = sorted((int(first), int(last or first)))

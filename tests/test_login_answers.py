@@ -1,4 +1,4 @@
-"""What servers answer to a log-in, as seen in the wild or as RFC 5530 has it: refused, trouble that passes, throttled."""
+"""What servers answer to a log-in, as seen in the wild or as RFC 5530 has it: refused, passing trouble, throttled."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ANSWERS = {
         "Gmail": [
             "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)",
             "NO [ALERT] Invalid credentials (Failure)",
-            "NO [ALERT] Application-specific password required: https://support.google.com/accounts/answer/185833 (Failure)",
+            "NO [ALERT] Application-specific password required: https://support.google.com/accounts/answer/1 (Failure)",
             "NO [ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page and enable it.",
-            "NO [ALERT] Please log in via your web browser: https://support.google.com/mail/accounts/answer/78754 (Failure)",
+            "NO [ALERT] Please log in via your web browser: https://support.google.com/mail/accounts/answer (Failure)",
         ],
         "Yahoo": ["NO [AUTHENTICATIONFAILED] LOGIN Invalid credentials"],
         "Exchange": ["NO LOGIN failed.", "NO AUTHENTICATE failed.", "BAD Command Argument Error. 12"],

@@ -8,15 +8,13 @@ import time
 import pytest
 
 from conftest import ROOT, Shell
-from nosend import config, service
-from nosend.errors import MailboxBusyError, MailboxRefusedError, MailboxUnreachableError
+from nosend.errors import MailboxBusyError, MailboxUnreachableError
 from nosend.mailbox import dialect
 from nosend.mailbox.imap import ImapMailbox
 from nosend.mailbox.reading import FolderReader
-from nosend.store.ledger import Ledger
 from nosend.verdict import rules
 from quirky import Quirky
-from servers import PASSWORD, Dovecot
+from servers import PASSWORD
 from test_imap import mailbox, nothing_written
 from test_sync import noise, notice, order
 
@@ -35,11 +33,9 @@ def commands(server: Quirky, name: bytes) -> list[bytes]:
 
 
 def sync(nosend: Shell, server: Quirky, **keys: object) -> tuple[str, int]:
-    """Do a round as the command does it, in this process; gives its troubles in words and the exit code."""
+    """Do a round with a server; gives its troubles in words and the exit code."""
     nosend.configure("x", server.port, **keys)
-    with Ledger(nosend.folder / "nosend.db") as ledger:
-        report = service.sync(config.load(nosend.folder / "config.toml"), ledger, nosend.env, lambda *_: None)
-    return "\n".join(map(str, report.troubles)), max((one.exit_code for one in report.troubles), default=0)
+    return nosend.sync_here()
 
 
 def both_are_listed(nosend: Shell, server: Quirky, **keys: object) -> None:
@@ -70,7 +66,7 @@ def test_searches_are_ascii_and_name_no_charset(nosend: Shell) -> None:
         both_are_listed(nosend, server)
     searches = commands(server, b"UID SEARCH")
     assert searches
-    assert all(re.fullmatch(rb"\w+ UID SEARCH UID [\d:,*]+\r\n", line) for line in searches)
+    assert all(re.fullmatch(rb"\w+ UID SEARCH (UID )?[\d:,*]+\r\n", line) for line in searches)
 
 
 def test_nothing_is_sent_as_a_literal_whatever_the_server_takes() -> None:
@@ -340,6 +336,13 @@ def test_last_mail_given_for_any_range_is_read_once(nosend: Shell, names_last: b
     with Quirky(TWO, names_last=names_last) as server:
         both_are_listed(nosend, server)
         assert read(server, after=9) == []
+
+
+def test_star_is_the_uid_of_a_mail_that_is_gone(nosend: Shell) -> None:
+    with Quirky(TWO, star=11, uidnext=12, names_last=False) as server:
+        both_are_listed(nosend, server)
+        assert read(server, after=9) == []
+        assert read(server, after=11) == []
 
 
 def test_uids_up_to_the_end_of_their_range(nosend: Shell) -> None:

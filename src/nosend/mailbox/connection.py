@@ -8,7 +8,7 @@ import socket
 import ssl
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, ProtocolError
@@ -47,7 +47,7 @@ class _Imap(imaplib.IMAP4):
 
     def readline(self) -> bytes:
         """Read a line, which may be longer than imaplib's megabyte: a million UIDs found by a search are eleven."""
-        line: bytes = self.file.readline(dialect.LONGEST_LINE + 1)
+        line: Any = self.file.readline(dialect.LONGEST_LINE + 1)
         if len(line) > dialect.LONGEST_LINE:
             raise self.abort(f"a line of more than {dialect.LONGEST_LINE} bytes")
         return dialect.usual(line)

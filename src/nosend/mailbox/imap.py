@@ -86,7 +86,8 @@ class ImapMailbox:
                 client.starttls(context)
                 self._line.opened(client.socket())
             except BaseException:
-                client.shutdown()
+                with contextlib.suppress(OSError):  # of a socket that TLS has taken and given up
+                    client.shutdown()
                 raise
         return client
 
@@ -188,10 +189,20 @@ class ImapMailbox:
 
     def search(self, uids: str) -> list[int]:
         """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them."""
+        return self._found("UID", uids)
+
+    def newest(self) -> int:
+        """Give the UID of the last mail in the open folder, 0 when the server gives none.
+
+        It is asked for by its place: on Cyrus `UID *` is the last UID that was given out, though its mail be gone.
+        """
+        return max(self._found("*"), default=0)
+
+    def _found(self, *criteria: str) -> list[int]:
         imap = self._client._imap  # noqa: SLF001 - imapclient's own raises when the answer comes in several lines
         with self._told():
             imap.untagged_responses.pop("SEARCH", None)
-            kind, lines = imap.uid("SEARCH", "UID", uids)
+            kind, lines = imap.uid("SEARCH", *criteria)
             if kind != "OK":
                 raise IMAPClientError(f"SEARCH failed: {lines}")
             return [uid for line in lines if line for uid in _numbers(line) if 0 < uid < _END_OF_NUMBERS]

@@ -93,7 +93,7 @@ class FolderReader:
         """Search window by window; wider after holes, so that a folder whose UIDs run to 2^32 ends as well.
 
         Each search asks for the last mail, too (`*`): that proves that the server gives data, and tells how far the
-        folder goes, which UIDNEXT does not on every server.
+        folder goes, which UIDNEXT does not on every server. Where it is not enough the last mail is asked for alone.
         """
         if not self._folder.exists:
             return
@@ -101,9 +101,10 @@ class FolderReader:
         while start <= _LAST_UID:
             end = min(start + width - 1, _LAST_UID)
             found = self._inbox.search(f"{start}:{end},*")
-            if not found:
+            newest = max(found, default=0) or self._inbox.newest()
+            if not newest:
                 raise self._no_data()
-            last = max(last, max(found))
+            last = max(last, newest)
             if start > last:
                 return
             uids = sorted({uid for uid in found if start <= uid <= end})
@@ -138,7 +139,7 @@ class FolderReader:
         headings = {
             uid: _Heading(uid, number(item, b"RFC822.SIZE"), _time(item.get(b"INTERNALDATE")), raw)
             for uid, item in found.items()
-            if (raw := _content(item, b"BODY[HEADER")) or raw == b"" and item.get(b"RFC822.SIZE") == 0
+            if (raw := _content(item, b"BODY[HEADER")) or (raw == b"" and item.get(b"RFC822.SIZE") == 0)
         }
         missing = self._without_data([uid for uid in uids if uid not in headings], all_of=len(uids))
         return [headings[uid] for uid in uids if uid in headings], missing
@@ -188,7 +189,7 @@ def newest(inbox: ImapMailbox, folder: Folder, *names: str) -> list[bytes]:
 
 def newest_uid(inbox: ImapMailbox, folder: Folder) -> int:
     """Give the UID of the newest mail of an open folder, 0 when there is none."""
-    return max(inbox.search(f"{max(1, folder.uidnext - 1)}:*"), default=0) if folder.exists else 0
+    return inbox.newest() if folder.exists else 0
 
 
 def one_mail(inbox: ImapMailbox, place: Place) -> Mail:

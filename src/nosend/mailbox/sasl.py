@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 # How servers say "not now", by RFC 5530 or in words of their own; tests/test_login_answers.py has a table of them.
 # First what says "you ask too often", also after wrong passwords: who asks again soon makes it worse
 _BUSY = re.compile(
-    r"\[(LIMIT|OVERQUOTA|THROTTLED)\]|too (many|frequent|much)|throttl|rate.?limit|bandwidth|max\w* number of .*connections",
+    r"\[(LIMIT|OVERQUOTA|THROTTLED)\]|too (many|frequent|much)|throttl|rate.?limit|bandwidth"
+    r"|max\w* number of .*connections",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(r"\[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED|PRIVACYREQUIRED)\]", re.IGNORECASE)
@@ -58,7 +59,10 @@ class TokenRefusedError(MailboxRefusedError):
 
 
 def log_in(client: Any, settings: Mailbox, where: str, credentials: str | Bearer) -> None:
-    """Log an IMAPClient in. Raises TokenRefusedError, MailboxRefusedError, MailboxUnreachableError ("not now") or MailboxBusyError."""
+    """Log an IMAPClient in, unless the server's greeting did (PREAUTH).
+
+    Raises TokenRefusedError, MailboxRefusedError, MailboxUnreachableError ("not now") or MailboxBusyError.
+    """
     user = settings.username
     if client._imap.state == "AUTH":  # noqa: SLF001 - greeted with PREAUTH: no log-in is allowed any more
         return
