@@ -116,6 +116,7 @@ EVENTS {{
                  "-p", home / "master.pid", "-D"],
                 env=os.environ | {"LD_LIBRARY_PATH": libraries},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd=home,
+                start_new_session=True,  # it ends by a signal to its whole process group
             )  # fmt: skip
         for _ in range(200):
             try:

@@ -64,12 +64,8 @@ class Server:
         with self.client(user) as client:
             if not client.folder_exists(folder):
                 client.create_folder(folder)
-            whole = [re.sub(rb"\r?\n", b"\r\n", raw) for raw in mails]
-            if whole and client.has_capability("MULTIAPPEND"):
-                client.multiappend(folder, whole)
-                return
-            for raw in whole:
-                client.append(folder, raw)
+            for raw in mails:
+                client.append(folder, re.sub(rb"\r?\n", b"\r\n", raw))
 
     def snapshot(self, user: str) -> dict[str, tuple[bytes, tuple[bytes, ...]]]:
         """Give every mail of every folder with its flags, as another client sees them."""
