@@ -15,6 +15,8 @@ import threading
 import time
 from pathlib import Path
 
+from imapclient import IMAPClient, imap_utf7
+
 from servers import PASSWORD, Server, certificate, free_port
 
 _AS_ROOT = os.getuid() == 0
@@ -127,6 +129,18 @@ EVENTS {{
                 pass
             time.sleep(0.05)
         raise AssertionError(f"Cyrus did not start: {(home / 'log').read_text()}")
+
+    def append(self, client: IMAPClient, folder: str, mails: list[bytes]) -> None:
+        """Append all in one command (RFC 3502): each APPEND is written through to the disk, which takes 17 ms."""
+        if not mails:
+            return
+        imap, tag = client._imap, client._imap._new_tag()
+        name = imap._quote(imap_utf7.encode(folder).decode()).encode()
+        imap.send(
+            b"%s APPEND %s" % (tag, name) + b"".join(b" {%d+}\r\n%s" % (len(raw), raw) for raw in mails) + b"\r\n"
+        )
+        kind, said = imap._command_complete("APPEND", tag)
+        assert kind == "OK", said
 
     def stop(self) -> None:
         if self._process:

@@ -64,8 +64,11 @@ class Server:
         with self.client(user) as client:
             if not client.folder_exists(folder):
                 client.create_folder(folder)
-            for raw in mails:
-                client.append(folder, re.sub(rb"\r?\n", b"\r\n", raw))
+            self.append(client, folder, [re.sub(rb"\r?\n", b"\r\n", raw) for raw in mails])
+
+    def append(self, client: IMAPClient, folder: str, mails: list[bytes]) -> None:
+        for raw in mails:
+            client.append(folder, raw)
 
     def snapshot(self, user: str) -> dict[str, tuple[bytes, tuple[bytes, ...]]]:
         """Give every mail of every folder with its flags, as another client sees them."""
