@@ -31,7 +31,7 @@ _BODY_BYTES = 8 * 1024 * 1024  # bytes of bodies a FETCH
 _FIELDS = " ".join((*verdict.DECIDING_FIELDS, "Message-ID", "Date", "X-Marketplace-ID")).upper()
 # Never more than this of a mail, whatever size the server tells; of a body one byte more than a letter is read of,
 # so that the letter tells that it was cut.
-_HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]<0.65536>"
+HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]<0.65536>"
 _BODY_ITEM = f"BODY.PEEK[]<0.{LIMITS.size + 1}>"
 
 
@@ -137,7 +137,7 @@ class FolderReader:
             yield Batch(tuple(mails), upto, len(uids) - told)
 
     def _headings(self, uids: list[int]) -> tuple[list[_Heading], list[Mail]]:
-        found = self._inbox.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", _HEADER_ITEM])
+        found = self._inbox.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", HEADER_ITEM])
         headings = {
             uid: _Heading(uid, number(item, b"RFC822.SIZE"), _time(item.get(b"INTERNALDATE")), raw)
             for uid, item in found.items()
