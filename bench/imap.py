@@ -59,10 +59,10 @@ def others(count: int) -> list[bytes]:
     """Give what else lies in a seller's mailbox, 6 to 60 KB each: two in three are strangers', the others Amazon's."""
     maker = mails.Maker(5)
     makers: dict[Callable[[], bytes], int] = {
-        maker.newsletter: 55,
-        maker.report: 8,
-        maker.buyer_message: 12,
-        maker.amazon_notice: 25,
+        maker.newsletter: 66,
+        maker.report: 9,
+        maker.buyer_message: 8,
+        maker.amazon_notice: 17,
     }
     found: list[bytes] = []
     while len(found) < count:

@@ -58,7 +58,8 @@ class Place:
 class Mail:
     """Raw bytes, and where and when they were found. `size` is the mail's true size; `raw` may be its beginning.
 
-    `trouble` says why there are no bytes of a mail that is there.
+    `trouble` says why there are no bytes of a mail that is there. `heading` is the letter that was read of it already, where
+    that settles what it is.
     """
 
     raw: bytes
@@ -66,6 +67,7 @@ class Mail:
     received_at: datetime | None
     size: int
     trouble: str = ""
+    heading: Letter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Letter:
     def header(self, name: str) -> tuple[str, ...]:
         """Give all values of one header field; the name's case does not matter (RFC 5322, 1.2.2)."""
         wanted = name.lower()
-        return tuple(value for key, value in self.headers if key.lower() == wanted)
+        return tuple([value for key, value in self.headers if key.lower() == wanted])
 
 
 class Policy(StrEnum):

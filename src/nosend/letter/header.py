@@ -16,6 +16,10 @@ from string import ascii_letters, digits
 from nosend.letter import charset
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
+# a section of nothing but fields, all ASCII, without what mail programs could read in two ways
+_TIDY = re.compile(rb"(?:[!-9;-~]{1,200}[ \t]*:[^\r\n\0\x1b\x80-\xff]*(?:\r?\n[ \t][^\r\n\0\x1b\x80-\xff]*)*+(?:\r?\n|\Z))*+")
+_TIDY_FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
+_FOLD = re.compile(r"\r?\n")
 _BARE_CR = re.compile(rb"\r(?!\n|\Z)")
 _ODD = re.compile(rb"[\r\n\x00\x1b]")
 _BREAKS = re.compile(r"[\r\n\x00]+")
@@ -35,6 +39,9 @@ def fields(section: bytes) -> Fields:
 
     Lines that are no header field are passed over.
     """
+    if _TIDY.fullmatch(section):  # nearly all, in a third of the time
+        told = islice(_TIDY_FIELD.finditer(section.decode("ascii")), MOST)
+        return tuple([(one[1], _FOLD.sub("", one[2]).strip()[:LONGEST]) for one in told])
     found: list[tuple[bytes, list[bytes]]] = []
     folds = False  # whether a continuation line belongs to a field that was read
     for line in section.split(b"\n"):
@@ -60,6 +67,8 @@ def is_damaged(section: bytes) -> bool:
     A NUL or a bare CR ends a line for some, a line that is no field ends the section for some; below one of
     these a From proves nothing. The "From " line of an mbox may stand first.
     """
+    if _TIDY.fullmatch(section):
+        return False
     if b"\0" in section or _BARE_CR.search(section):
         return True
     broken = False

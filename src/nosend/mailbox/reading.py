@@ -5,12 +5,13 @@ Memory does not grow with the folder, and of most mails only a few header fields
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nosend import letter, verdict
 from nosend.errors import MailboxUnreachableError
+from nosend.letter import header
 from nosend.letter.mime import LIMITS
 from nosend.mailbox.imap import number
 from nosend.model import Mail, Place
@@ -54,7 +55,7 @@ class Batch:
 class _Heading:
     uid: int
     size: int
-    received_at: datetime | None
+    received_at: bytes | datetime | None
     raw: bytes
 
 
@@ -119,11 +120,12 @@ class FolderReader:
         mails: list[Mail] = list(missing)
         wanted: list[_Heading] = []
         for heading in headings:
-            worth = Worth.BODY if self._mailbox.read_all else self._worth(heading)
-            if worth is Worth.BODY:
+            read = letter.heading(heading.raw)
+            worth = verdict.worth_reading(read, self._mailbox.trust, self._rules)
+            if worth is Worth.BODY or self._mailbox.read_all:
                 wanted.append(heading)
             elif worth is Worth.HEADER:
-                mails.append(self._mail(heading, heading.raw))
+                mails.append(replace(self._mail(heading, heading.raw), heading=read))
         told = 0
         for some in _portions(wanted):
             last = some[-1].uid
@@ -139,7 +141,7 @@ class FolderReader:
     def _headings(self, uids: list[int]) -> tuple[list[_Heading], list[Mail]]:
         found = self._inbox.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", HEADER_ITEM])
         headings = {
-            uid: _Heading(uid, number(item, b"RFC822.SIZE"), _time(item.get(b"INTERNALDATE")), raw)
+            uid: _Heading(uid, number(item, b"RFC822.SIZE"), item.get(b"INTERNALDATE"), raw)
             for uid, item in found.items()
             if (raw := _content(item, b"BODY[HEADER")) is not None
         }
@@ -171,11 +173,8 @@ class FolderReader:
             f"{where} answered without data in folder {self._folder.name!r}: try again later"
         )
 
-    def _worth(self, heading: _Heading) -> Worth:
-        return verdict.worth_reading(letter.heading(heading.raw), self._mailbox.trust, self._rules)
-
     def _mail(self, heading: _Heading, raw: bytes) -> Mail:
-        return Mail(raw, self._place(heading.uid), heading.received_at, heading.size or len(raw))
+        return Mail(raw, self._place(heading.uid), _time(heading.received_at), heading.size or len(raw))
 
     def _place(self, uid: int) -> Place:
         return Place(self._mailbox.account, self._folder.name, self._folder.uidvalidity, uid)
@@ -232,7 +231,10 @@ def _content(item: dict[bytes, Any], begins: bytes) -> bytes | None:
 def _time(received_at: Any) -> datetime | None:
     """Take a time that can be one; servers have told the year 9999."""
     try:
-        told = received_at.astimezone(UTC) if isinstance(received_at, datetime) else None
+        if isinstance(received_at, bytes):
+            told = header.date(received_at.decode("ascii", "replace"))
+        else:
+            told = received_at.astimezone(UTC) if isinstance(received_at, datetime) else None
     except (ValueError, OverflowError):  # a zone of 99 hours
         return None
     return told if told and 1980 < told.year < 2200 else None

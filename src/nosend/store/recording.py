@@ -51,11 +51,10 @@ def as_known(db: sqlite3.Connection, judged: Judged) -> Judged:
 
 
 def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
-    """Write the row of a mail, and its bytes if a person may want them; tell whether the mail is new to the mailbox."""
+    """Write the row of a mail, and its bytes if a person may want them; tell whether it is a new one for a person."""
     mail, verdict = judged.mail, judged.verdict
-    known = db.execute(
-        "SELECT 1 FROM ledger WHERE key = ? AND account = ?", (judged.key, mail.place.account)
-    ).fetchone()
+    matters = verdict is None or verdict.kind is Kind.SUSPECT
+    known = matters and db.execute(_SAME_MAIL, (judged.key, mail.place.account)).fetchone()
     row = {
         **rows.values(mail.place),
         **verdict_row(judged),
@@ -76,10 +75,10 @@ def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
         " WHERE ledger.judged_by != excluded.judged_by",
         row,
     )
-    if verdict is None or verdict.kind is Kind.SUSPECT:
+    if matters:
         kept = (judged.sha256, mail.raw, rows.stamp(now))
         db.execute("INSERT OR IGNORE INTO kept (sha256, raw, kept_at) VALUES (?, ?, ?)", kept)
-    return known is None
+    return matters and not known
 
 
 def verdict_row(judged: Judged) -> dict[str, str | int | None]:
@@ -147,6 +146,7 @@ def write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Rec
 
 _READ_AT_LAST = f"(ledger.verdict = '{rows.SET_ASIDE}' AND excluded.verdict != '{rows.SET_ASIDE}')"
 _JUDGED_AGAIN = f"(ledger.rule = '{rows.PASSED_OVER}' AND ledger.judged_by != excluded.judged_by)"
+_SAME_MAIL = "SELECT 1 FROM ledger WHERE key = ? AND account = ?"
 _KNOWN_KEY = """
     SELECT key, EXISTS (SELECT 1 FROM events WHERE events.mailbox = ledger.account AND events.key = ledger.key) AS said
     FROM ledger WHERE account = ? AND sha256 = ? ORDER BY said DESC, id LIMIT 1
