@@ -71,7 +71,7 @@ class Judging:
     def _judged(self, mail: Mail, read: Letter, found: Verdict | None, trouble: str = "") -> Judged:
         digest = hashlib.sha256(mail.raw).hexdigest()
         written_at = believable(header.date(next(iter(read.header("date")), "")), mail.received_at)
-        if found:  # an attached notice has a date of its own
+        if found and found.opt_outs:  # an attached notice has a date of its own
             dated = (replace(one, written_at=believable(one.written_at, written_at)) for one in found.opt_outs)
             found = replace(found, opt_outs=tuple(dated))
         ids = [value for value in read.header("message-id") if value]

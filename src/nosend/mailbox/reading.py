@@ -120,6 +120,8 @@ class FolderReader:
         mails: list[Mail] = list(missing)
         wanted: list[_Heading] = []
         for heading in headings:
+            if not self._mailbox.read_all and verdict.surely_nothing(heading.raw, self._mailbox.trust, self._rules):
+                continue
             read = letter.heading(heading.raw)
             worth = verdict.worth_reading(read, self._mailbox.trust, self._rules)
             if worth is Worth.BODY or self._mailbox.read_all:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nosend.model import Action, Authenticity, Event, Kind, Mail, Place, Sender
@@ -63,22 +64,26 @@ def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
         "received_at": mail.received_at and rows.stamp(mail.received_at),
         "read_at": rows.stamp(now),
     }
-    columns = ", ".join(row)
-    changes = f"DO UPDATE SET ({columns}) = ({', '.join(f'excluded.{name}' for name in row)})"
-    db.execute(
-        f"INSERT INTO ledger ({columns}) VALUES ({entries.places(row)})"
+    db.execute(_put_row(tuple(row)), row)
+    if matters:
+        kept = (judged.sha256, mail.raw, rows.stamp(now))
+        db.execute("INSERT OR IGNORE INTO kept (sha256, raw, kept_at) VALUES (?, ?, ?)", kept)
+    return matters and not known
+
+
+@cache
+def _put_row(names: tuple[str, ...]) -> str:
+    columns = ", ".join(names)
+    changes = f"DO UPDATE SET ({columns}) = ({', '.join(f'excluded.{name}' for name in names)})"
+    return (
+        f"INSERT INTO ledger ({columns}) VALUES ({entries.places(names)})"
         # another mail at a known place: the mailbox was exchanged for one that counts its UIDs alike
         f" ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL {changes}"
         f" WHERE ledger.key != excluded.key OR {_READ_AT_LAST} OR {_JUDGED_AGAIN}"
         # the same file again, by other rules or with other trust
         f" ON CONFLICT (account, folder, sha256) WHERE uid IS NULL {changes}"
-        " WHERE ledger.judged_by != excluded.judged_by",
-        row,
+        " WHERE ledger.judged_by != excluded.judged_by"
     )
-    if matters:
-        kept = (judged.sha256, mail.raw, rows.stamp(now))
-        db.execute("INSERT OR IGNORE INTO kept (sha256, raw, kept_at) VALUES (?, ?, ?)", kept)
-    return matters and not known
 
 
 def verdict_row(judged: Judged) -> dict[str, str | int | None]:

@@ -18,7 +18,7 @@ from nosend.model import Kind, Letter, OptOut, Policy, Trial, Trust, Verdict
 from nosend.verdict import addressee, doubts, judges, rules
 from nosend.verdict.case import JUDGES_VERSION, Case, Finding
 from nosend.verdict.rules import OPTED_OUT
-from nosend.verdict.worth import DECIDING_FIELDS, MARKER, Worth, read, worth_reading
+from nosend.verdict.worth import DECIDING_FIELDS, MARKER, Worth, read, surely_nothing, worth_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +35,7 @@ __all__ = [
     "judge",
     "read",
     "rules",
+    "surely_nothing",
     "worth_reading",
 ]
 
