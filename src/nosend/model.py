@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Mail:
     heading: Letter | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Letter:
     """A mail decoded.
 
@@ -89,8 +90,15 @@ class Letter:
 
     def header(self, name: str) -> tuple[str, ...]:
         """Give all values of one header field; the name's case does not matter (RFC 5322, 1.2.2)."""
-        wanted = name.lower()
-        return tuple([value for key, value in self.headers if key.lower() == wanted])
+        return self._by_name.get(name.lower(), ())
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, value in self.headers:
+            key = name.lower()
+            found[key] = (*found[key], value) if key in found else (value,)
+        return found
 
 
 class Policy(StrEnum):

@@ -33,9 +33,12 @@ _MOST_WORDS = 500  # encoded words of one field that are decoded
 Fields = tuple[tuple[str, str], ...]
 
 
-def is_tidy(section: bytes) -> bool:
-    """Tell whether a section has nothing but fields, all ASCII, without what programs could read in two ways."""
-    return _TIDY.fullmatch(section) is not None
+def tidy(section: bytes) -> Fields | None:
+    """Read a section of nothing but fields, all ASCII, that is not damaged, as `fields` does in thrice the time."""
+    if not _TIDY.fullmatch(section):
+        return None
+    told = islice(_TIDY_FIELD.finditer(section.decode("ascii")), MOST)
+    return tuple([(one[1], _FOLD.sub("", one[2]).strip()[:LONGEST]) for one in told])
 
 
 def fields(section: bytes) -> Fields:
@@ -43,9 +46,6 @@ def fields(section: bytes) -> Fields:
 
     Lines that are no header field are passed over.
     """
-    if is_tidy(section):  # nearly all, in a third of the time
-        told = islice(_TIDY_FIELD.finditer(section.decode("ascii")), MOST)
-        return tuple([(one[1], _FOLD.sub("", one[2]).strip()[:LONGEST]) for one in told])
     found: list[tuple[bytes, list[bytes]]] = []
     folds = False  # whether a continuation line belongs to a field that was read
     for line in section.split(b"\n"):
@@ -71,8 +71,6 @@ def is_damaged(section: bytes) -> bool:
     A NUL or a bare CR ends a line for some, a line that is no field ends the section for some; below one of
     these a From proves nothing. The "From " line of an mbox may stand first.
     """
-    if is_tidy(section):
-        return False
     if b"\0" in section or _BARE_CR.search(section):
         return True
     broken = False

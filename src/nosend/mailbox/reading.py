@@ -5,7 +5,7 @@ Memory does not grow with the folder, and of most mails only a few header fields
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nosend.config import Mailbox
     from nosend.mailbox.imap import Folder, ImapMailbox
+    from nosend.model import Letter
     from nosend.verdict.rules import Rules
 
 _WINDOW = 2_000  # UIDs searched at a time; grows over holes
@@ -127,7 +128,7 @@ class FolderReader:
             if worth is Worth.BODY or self._mailbox.read_all:
                 wanted.append(heading)
             elif worth is Worth.HEADER:
-                mails.append(replace(self._mail(heading, heading.raw), heading=read))
+                mails.append(self._mail(heading, heading.raw, read))
         told = 0
         for some in _portions(wanted):
             last = some[-1].uid
@@ -175,8 +176,9 @@ class FolderReader:
             f"{where} answered without data in folder {self._folder.name!r}: try again later"
         )
 
-    def _mail(self, heading: _Heading, raw: bytes) -> Mail:
-        return Mail(raw, self._place(heading.uid), _time(heading.received_at), heading.size or len(raw))
+    def _mail(self, heading: _Heading, raw: bytes, read: Letter | None = None) -> Mail:
+        received_at, size = _time(heading.received_at), heading.size or len(raw)
+        return Mail(raw, self._place(heading.uid), received_at, size, heading=read)
 
     def _place(self, uid: int) -> Place:
         return Place(self._mailbox.account, self._folder.name, self._folder.uidvalidity, uid)
@@ -233,7 +235,7 @@ def _content(item: dict[bytes, Any], begins: bytes) -> bytes | None:
 def _time(received_at: Any) -> datetime | None:
     """Take a time that can be one; servers have told the year 9999."""
     try:
-        if isinstance(received_at, bytes):
+        if isinstance(received_at, bytes):  # as the server wrote it
             told = header.date(received_at.decode("ascii", "replace"))
         else:
             told = received_at.astimezone(UTC) if isinstance(received_at, datetime) else None

@@ -59,11 +59,12 @@ def _judge(case: Case) -> Verdict:
         if said:
             break
     assert said is not None, "the last judge always speaks"  # noqa: S101
-    verdict = said if isinstance(said, Verdict) else _concluded(case, said)
-    return replace(verdict, trials=(*trials, *verdict.trials))
+    if isinstance(said, Verdict):
+        return replace(said, trials=(*trials, *said.trials))
+    return _concluded(case, said, tuple(trials))
 
 
-def _concluded(case: Case, finding: Finding) -> Verdict:
+def _concluded(case: Case, finding: Finding, trials: tuple[Trial, ...]) -> Verdict:
     """Make a verdict of a finding about the letter's own text."""
     verdict = Verdict(
         kind=finding.kind,
@@ -72,6 +73,7 @@ def _concluded(case: Case, finding: Finding) -> Verdict:
         why=one_line(finding.why),
         sender=case.sender,
         authenticity=case.authenticity,
+        trials=trials,
     )
     if finding.kind not in {Kind.OPT_OUT, Kind.SUSPECT}:
         return verdict
