@@ -3,9 +3,10 @@
     python bench/imap.py                 # needs Dovecot (Debian: apt-get install dovecot-imapd) and 1 GB of disk
     python bench/imap.py --mails 10000
 
-The bare fetch is imapclient alone: it fetches the same header fields of the same mails in batches of 500 and does nothing
-with them. Both are whole processes, in turns, each on a copy of the folder that nobody has opened before (cold: Dovecot has no
-cache of it) and then once more (warm). Bytes are those that Dovecot says it sent. Exit 1 when a limit is passed.
+The bare fetch is imapclient alone: it fetches the same header fields of the same mails in batches of 500 and does
+nothing with them. Both are whole processes, in turns, each on a copy of the folder that nobody has opened before (cold:
+Dovecot has no cache of it) and then once more (warm). Bytes are those that Dovecot says it sent. Exit 1 when a limit is
+passed.
 """
 
 # ruff: noqa: INP001, T201 - a folder of scripts, which print

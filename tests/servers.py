@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -274,16 +275,12 @@ class Counted:
 
     def _pass(self, giver: socket.socket, taker: socket.socket, lines: list[bytes] | None = None) -> None:
         rest = b""
-        try:
+        with contextlib.suppress(OSError):
             while data := giver.recv(65536):
                 taker.sendall(data)
                 if lines is not None:
                     *whole, rest = (rest + data).split(b"\r\n")
                     lines += whole
-        except OSError:
-            pass
         for end in (giver, taker):
-            try:
+            with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass

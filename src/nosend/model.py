@@ -59,8 +59,8 @@ class Place:
 class Mail:
     """Raw bytes, and where and when they were found. `size` is the mail's true size; `raw` may be its beginning.
 
-    `trouble` says why there are no bytes of a mail that is there. `heading` is the letter that was read of it already, where
-    that settles what it is.
+    `trouble` says why there are no bytes of a mail that is there. `heading` is the letter that was read of it already,
+    where that settles what it is.
     """
 
     raw: bytes

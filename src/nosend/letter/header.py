@@ -16,7 +16,9 @@ from string import ascii_letters, digits
 from nosend.letter import charset
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
-_TIDY = re.compile(rb"(?:[!-9;-~]{1,200}[ \t]*:[^\r\n\0\x1b\x80-\xff]*(?:\r?\n[ \t][^\r\n\0\x1b\x80-\xff]*)*+(?:\r?\n|\Z))*+")
+_TIDY = re.compile(
+    rb"(?:[!-9;-~]{1,200}[ \t]*:[^\r\n\0\x1b\x80-\xff]*(?:\r?\n[ \t][^\r\n\0\x1b\x80-\xff]*)*+(?:\r?\n|\Z))*+"
+)
 _TIDY_FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
 _FOLD = re.compile(r"\r?\n")
 _BARE_CR = re.compile(rb"\r(?!\n|\Z)")

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
-import re
 import socket
 import ssl
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 from imapclient import IMAPClient, SocketTimeout
@@ -20,12 +18,13 @@ from imapclient.exceptions import IMAPClientError, ProtocolError
 from imapclient.response_parser import parse_fetch_response
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
-from nosend.identifiers import one_line
-from nosend.mailbox import answers, sasl
+from nosend.mailbox import answers, folders, sasl
+from nosend.mailbox.folders import Listed
 from nosend.mailbox.sasl import NOT_NOW, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import date
     from types import TracebackType
 
     from nosend.config import Mailbox
@@ -36,12 +35,16 @@ _END_OF_NUMBERS = 2**63  # RFC 3501 ends them at 2^32; what no database holds is
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that was opened: its name, UIDVALIDITY, the next UID to be given out (0: not told), its mails."""
+    """A folder that was opened: its name, UIDVALIDITY, the next UID to be given out (0: not told), its mails.
+
+    `modseq` grows with each change of the folder (HIGHESTMODSEQ, RFC 7162); 0 when the server does not tell.
+    """
 
     name: str
     uidvalidity: int
     uidnext: int
     exists: int
+    modseq: int = 0
 
 
 class ImapMailbox:
@@ -110,6 +113,11 @@ class ImapMailbox:
             with contextlib.suppress(OSError, IMAPClientError):
                 self._client.shutdown()
 
+    @property
+    def where(self) -> str:
+        """Name the mailbox's server in a message."""
+        return self._where
+
     def capabilities(self) -> frozenset[str]:
         """Give what the server says it can do (RFC 3501, 7.2.1), in capital letters."""
         with self._told():
@@ -126,27 +134,43 @@ class ImapMailbox:
                 if NOT_NOW.search(str(error).encode()):
                     raise MailboxUnreachableError(f"{self._where} cannot open {name!r} now ({words(error)})") from error
                 raise MailboxRefusedError(
-                    f"{self._where} has no folder {name!r} ({words(error)}){self._near(name)}"
+                    f"{self._where} has no folder {name!r} ({words(error)})"
+                    f"{folders.there(name, [one.name for one in self.list_folders()])}"
                 ) from error
         uidvalidity = answer.get(b"UIDVALIDITY")
         if not isinstance(uidvalidity, int) or not 0 <= uidvalidity < _END_OF_NUMBERS:
             raise MailboxRefusedError(
                 f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart"
             )
-        return Folder(name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"))
+        return Folder(
+            name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"), number(answer, b"HIGHESTMODSEQ")
+        )
 
-    def _near(self, name: str) -> str:
-        names = [one_line(str(found)) for _, _, found in self._client.list_folders()]
-        folded = {one.casefold(): one for one in names}
-        near = [folded[one] for one in get_close_matches(name.casefold(), list(folded), 3, 0.5)]
-        near += [one for one in names if re.split(r"[/.\\]", one)[-1].casefold() == name.casefold() and one not in near]
-        told = f": did you mean {' or '.join(map(repr, near))}? " if near else ": "
-        return f"{told}There are: {', '.join(names[:50]) or 'none'}{' ...' if len(names) > 50 else ''}"
+    def list_folders(self, *, uses: bool = False) -> tuple[Listed, ...]:
+        """List the folders; with `uses` also what they are used for, where the server has to be asked for that.
 
-    def search(self, uids: str) -> list[int]:
-        """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them."""
+        Most servers tell it by themselves (RFC 6154, 2), some only when asked, older ones by XLIST.
+        """
         with self._told():
-            found = [int(uid) for uid in self._client.search(["UID", uids])]
+            found = _listed(self._client.list_folders())
+            if not uses or any(one.attributes & folders.USES.keys() for one in found):
+                return found
+            known = self.capabilities()
+            if {"SPECIAL-USE", "LIST-EXTENDED"} <= known:
+                imap = self._client._imap  # noqa: SLF001 - imapclient has no extended LIST (RFC 5258)
+                told, _ = imap._simple_command("LIST", '""', '"*"', "RETURN", "(SPECIAL-USE)")  # noqa: SLF001
+                _, lines = imap._untagged_response(told, [None], "LIST")  # noqa: SLF001
+                return _listed(self._client._proc_folder_list(lines)) if told == "OK" else found  # noqa: SLF001
+            return _listed(self._client.xlist_folders()) if "XLIST" in known else found
+
+    def search(self, uids: str, since: date | None = None) -> list[int]:
+        """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them.
+
+        With a day those of mails that were received on it or later, by the server's clock.
+        """
+        with self._told():
+            criteria = ["UID", uids, *(("SINCE", since) if since else ())]
+            found = [int(uid) for uid in self._client.search(criteria)]
             return [uid for uid in found if 0 < uid < _END_OF_NUMBERS]
 
     def fetch(self, uids: list[int], items: list[str]) -> dict[int, dict[bytes, Any]]:
@@ -165,6 +189,13 @@ class ImapMailbox:
 
     def _told(self) -> contextlib.AbstractContextManager[None]:
         return in_words(self._settings)
+
+
+def _listed(found: Iterable[tuple[Any, Any, Any]]) -> tuple[Listed, ...]:
+    return tuple(
+        Listed(str(name), frozenset(flag.decode("ascii", "replace").lower() for flag in flags))
+        for flags, _, name in found
+    )
 
 
 @contextlib.contextmanager

@@ -46,6 +46,12 @@ def backlog(db: Database) -> None:
     _run(db, _BACKLOG)
 
 
+@migrations()
+def spans(db: Database) -> None:
+    """Let a first look from a day on be finished as it was begun; let a folder be known to be unchanged."""
+    _run(db, _SPANS)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -211,4 +217,11 @@ CREATE TABLE told (
 _BACKLOG = """
 -- last_uid: the highest UID that the folder may have held when it was opened last; 0: not known
 ALTER TABLE cursors ADD COLUMN last_uid INTEGER NOT NULL DEFAULT 0
+"""
+
+_SPANS = """
+-- since: the day from which on mails are looked at, while a first look is not through; modseq: what the server told
+-- when the folder was read to its end, where it tells no next UID
+ALTER TABLE cursors ADD COLUMN since TEXT NOT NULL DEFAULT '';
+ALTER TABLE cursors ADD COLUMN modseq INTEGER NOT NULL DEFAULT 0
 """
