@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -108,11 +109,12 @@ class Dovecot(Server):
             self._settings() + (self._oauth(introspection, mechanisms) if introspection else "")
         )
         (self.home / "home").mkdir()
-        self._give(self.home / "home")
+        self.give(self.home / "home")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
-    def _give(self, *paths: Path) -> None:
+    def give(self, *paths: Path) -> None:
+        """Let the user that Dovecot runs as own these files."""
         if self._as_root:
             for path in paths:
                 os.chown(path, self.account.pw_uid, self.account.pw_gid)
@@ -221,7 +223,7 @@ passdb {{
         path = mail if folder == "INBOX" else mail / f".{folder.replace('/', '.')}"
         for name in ("cur", "new", "tmp"):
             (path / name).mkdir(parents=True, exist_ok=True)
-        self._give(mail.parent, mail, path, path / "cur", path / "new", path / "tmp")
+        self.give(mail.parent, mail, path, path / "cur", path / "new", path / "tmp")
         return path
 
     def fill(self, user: str, mails: list[bytes], folder: str = "INBOX") -> None:
@@ -231,7 +233,7 @@ passdb {{
         for number, raw in enumerate(mails, start):
             file = path / "new" / f"{1_700_000_000 + number}.M{number}.localhost"
             file.write_bytes(raw)
-            self._give(file)
+            self.give(file)
 
 
 class Scripted:
@@ -283,3 +285,47 @@ class Scripted:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class Counted:
+    """A way to a server on this machine that keeps what the client says: a line of `lines` is a round trip."""
+
+    def __init__(self, port: int) -> None:
+        self.lines: list[bytes] = []
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def after_log_in(self) -> int:
+        """Count the commands after the log-in, without the log-out."""
+        words = [line.split(b" ")[1].strip().upper() for line in self.lines]
+        return len([word for word in words[words.index(b"LOGIN") + 1 :] if word != b"LOGOUT"])
+
+    def __enter__(self) -> Counted:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._to))
+            threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
+            threading.Thread(target=self._pass, args=(client, server, self.lines), daemon=True).start()
+
+    def _pass(self, giver: socket.socket, taker: socket.socket, lines: list[bytes] | None = None) -> None:
+        rest = b""
+        with contextlib.suppress(OSError):
+            while data := giver.recv(65536):
+                taker.sendall(data)
+                if lines is not None:
+                    *whole, rest = (rest + data).split(b"\r\n")
+                    lines += whole
+        for end in (giver, taker):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
