@@ -188,7 +188,7 @@ def test_limit_cuts_a_batch_tells_what_is_left_and_the_next_run_goes_on(nosend: 
     assert nosend.rows("SELECT folder, uid FROM cursors ORDER BY 1") == [("INBOX", 3), ("More", 2)]
     assert nosend.rows(VALUES) == listed(0, 1, 2, 7, 8)
     assert wholly(nosend) == [(0,)]
-    assert "was never read to its end" in nosend("check", order(5)).stderr
+    assert "never read to its end: shop" in nosend("check", order(5)).stderr
     assert "folder 'INBOX'" in nosend("sync", "--limit", "3").stderr
     assert nosend("sync", "--limit", "1").stderr == "", "it ends exactly there"
     assert nosend.rows(VALUES) == listed(*range(9))
@@ -240,7 +240,7 @@ def test_a_rescan_that_is_killed_loses_nothing_and_is_finished_by_the_next_run(n
     assert nosend.rows("SELECT uid FROM cursors") == [(1_501,)]
     assert nosend.rows("SELECT count(*), sum(notices) FROM blacklist") == [(501, 501)]
     assert [line for line in before if line not in nosend.dump()] == [
-        line for line in before if '"cursors"' in line and "INSERT" in line
+        line for line in before if "INSERT" in line and ('"cursors"' in line or "sqlite_sequence" in line)
     ]
 
 
@@ -301,11 +301,10 @@ def untold(folder: dict[int, bytes], *, modseq: list[int]):
         said = re.sub(rb"\* OK \[UIDNEXT \d+\] x\r\n", b"", said)
         if command.startswith(b"EXAMINE") and modseq:
             return b"* OK [HIGHESTMODSEQ %d] x\r\n" % modseq[0] + said
-        if command.startswith(b"UID SEARCH UID *") and folder:
-            return b"* SEARCH %d\r\n" % max(folder) + said[said.rindex(b"\r\n", 0, -2) + 2 :]
         return said
 
-    return scripted(folder, change=change)
+    answer = scripted(folder, change=change)
+    return lambda tag, command, line: answer(tag, command, line.replace(b"UID *", b"UID %d" % max(folder, default=1)))
 
 
 def commands(server: Scripted) -> list[bytes]:
@@ -314,7 +313,7 @@ def commands(server: Scripted) -> list[bytes]:
     return [word.split(b" (")[0] for word in words[words.index(next(w for w in words if w.startswith(b"LOGIN"))) + 1 :]]
 
 
-@pytest.mark.parametrize(("told", "quiet"), [([7], 1), ([], 2)])
+@pytest.mark.parametrize(("told", "quiet"), [([7], 1), ([], 3)])
 def test_nothing_new_is_seen_without_uidnext(nosend: Shell, told: list[int], quiet: int) -> None:
     folder, modseq = {3: notice(1), 9: notice(2)}, told
     with Scripted(untold(folder, modseq=modseq)) as server:
@@ -327,7 +326,7 @@ def test_nothing_new_is_seen_without_uidnext(nosend: Shell, told: list[int], qui
         if modseq:
             modseq[0] = 8  # a flag has changed
             nosend("sync")
-            assert len(commands(server)) == 3
+            assert len(commands(server)) == 4
             nosend("sync")
             assert len(commands(server)) == 2
             modseq[0] = 9
