@@ -227,13 +227,9 @@ def test_a_rescan_that_is_killed_loses_nothing_and_is_finished_by_the_next_run(n
     nosend.configure("killed", dovecot.port)
     nosend("sync")
     before = nosend.dump('"rounds"')
-    command = [sys.executable, "-m", "nosend", "sync", "--rescan"]
-    with subprocess.Popen(command, cwd=nosend.folder, env=nosend.env) as running:
-        while nosend.rows("SELECT uid FROM cursors") == [(1_500,)]:
-            time.sleep(0.005)
-        running.send_signal(signal.SIGKILL)
-    ((uid,),) = nosend.rows("SELECT uid FROM cursors")
-    assert uid < 1_500
+    killed(nosend, "Span(rescan=True)")
+    uid = reached(nosend)
+    assert 0 < uid < 1_500
     assert nosend.rows("SELECT count(*), sum(notices) FROM blacklist") == [(500, 500)]
     dovecot.fill("killed", [notice(9_000)])
     nosend("sync")
@@ -431,10 +427,7 @@ def test_a_killed_first_look_goes_on_from_its_last_batch(nosend: Shell, dovecot:
     dovecot.fill("first", [notice(n) if n % 10 == 0 else noise(n) for n in range(3_000)])
     with Counted(dovecot.port) as line:
         nosend.configure("first", line.port)
-        with subprocess.Popen([sys.executable, "-m", "nosend", "sync"], cwd=nosend.folder, env=nosend.env) as running:
-            while not reached(nosend):
-                time.sleep(0.005)
-            running.send_signal(signal.SIGKILL)
+        killed(nosend, "Span()")
         uid = reached(nosend)
         assert 0 < uid < 3_000
         line.lines.clear()
@@ -444,10 +437,27 @@ def test_a_killed_first_look_goes_on_from_its_last_batch(nosend: Shell, dovecot:
     assert nosend.rows("SELECT count(*), sum(notices) FROM blacklist") == [(300, 300)]
 
 
+DEADLY = """
+import os, pathlib, signal
+from nosend import config, service
+from nosend.store.ledger import Ledger
+from nosend.visit import Span
+settings = config.load(pathlib.Path("config.toml"))
+with Ledger(settings.database) as ledger:
+    service.sync(settings, ledger, os.environ, lambda *_: os.kill(os.getpid(), signal.SIGKILL), SPAN)
+"""
+
+
+def killed(nosend: Shell, span: str) -> None:
+    """Let a sync be killed when its first batch is committed."""
+    command = [sys.executable, "-c", DEADLY.replace("SPAN", span)]
+    done = subprocess.run(command, cwd=nosend.folder, env=nosend.env, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
 def reached(nosend: Shell) -> int:
-    if not nosend.rows("SELECT 1 FROM sqlite_master WHERE name = 'cursors'"):
-        return 0
-    return max((uid for (uid,) in nosend.rows("SELECT uid FROM cursors")), default=0)
+    ((uid,),) = nosend.rows("SELECT uid FROM cursors")
+    return uid
 
 
 def test_refused_is_what_an_entry_without_a_folder_is(dovecot: Dovecot) -> None:
