@@ -13,10 +13,11 @@ from nosend.model import Trust
 from nosend.verdict import Worth, rules
 
 PIECES = [
-    b"From", b"Subject", b"subject ", b"X-Space-Notification-Type", b":", b": ", b"\r\n", b"\n", b"\r\n ", b"\n\t", b"\r", b" ",
-    b"x", b"::", b"Fwd:", b"WG:", b"could not be ", b"delivered", b"Undelivered Mail Returned to Sender", b"amazon", b"ama",
-    b"zon", b"@marketplace.amazon.de", b"anna@shop.example", b"<", b">", b'"', b"(", b"=?utf-8?q?Fwd=3A?=", b"\x00", b"\x1b",
-    b"\x0b", b"\x1c", b"\xe4", b"\x7f", b"OPT_OUT",
+    b"From", b"Subject", b"subject ", b"X-Space-Notification-Type", b":", b": ", b"\r\n", b"\n", b"\r\n ",
+    b"\n\t", b"\r", b" ", b"x", b"::", b"Fwd:", b"WG:", b"could not be ", b"delivered",
+    b"Undelivered Mail Returned to Sender", b"amazon", b"ama", b"zon", b"@marketplace.amazon.de",
+    b"anna@shop.example", b"<", b">", b'"', b"(", b"=?utf-8?q?Fwd=3A?=", b"\x00", b"\x1b", b"\x0b", b"\x1c",
+    b"\xe4", b"\x7f", b"OPT_OUT",
 ]  # fmt: skip
 SECTIONS = st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join)
 TRUST = Trust(frozenset({"anna@shop.example", "office.example"}))
