@@ -56,19 +56,18 @@ class Cost(NamedTuple):
     received: int
 
 
-def others(count: int) -> list[bytes]:
-    """Give what else lies in a seller's mailbox, 6 to 60 KB each: one in ten is Amazon's or a buyer's."""
+def others(count: int, amazon: int) -> list[bytes]:
+    """Give what else lies in a seller's mailbox, 6 to 60 KB each; `amazon` per cent are Amazon's or buyers'."""
     maker = mails.Maker(5)
-    makers: dict[Callable[[], bytes], int] = {
-        maker.newsletter: 72,
-        maker.report: 16,
-        maker.buyer_message: 4,
-        maker.amazon_notice: 8,
-    }
     found: list[bytes] = []
     while len(found) < count:
-        (make,) = maker.chance.choices(list(makers), list(makers.values()))
-        raw = make()
+        known = len(found) % 100 < amazon
+        makers: tuple[Callable[[], bytes], ...] = (
+            (maker.amazon_notice, maker.amazon_notice, maker.buyer_message)
+            if known
+            else (maker.newsletter, maker.newsletter, maker.newsletter, maker.report)
+        )
+        raw = maker.chance.choice(makers)()
         if 6_000 <= len(raw) <= 60_000:
             found.append(raw)
     return found
@@ -77,13 +76,13 @@ def others(count: int) -> list[bytes]:
 class Folder:
     """A folder of mails on disk, of which Dovecot gets copies."""
 
-    def __init__(self, server: Dovecot, count: int) -> None:
+    def __init__(self, server: Dovecot, count: int, amazon: int) -> None:
         self._server, self.count = server, count
         self._store = Path(tempfile.mkdtemp(prefix="mails", dir=server.home / "home"))
         kinds = mails.notices(max(2, count // 100))
         notices = [raw for kind in kinds.values() for raw in kind]
         self.notices = len(notices)
-        rest = others(max(1, -(-(count - self.notices) // COPIES)))
+        rest = others(max(100, -(-(count - self.notices) // COPIES)), amazon)
         self._files = [self._file(number, raw) for number, raw in enumerate([*notices, *rest])]
         self.size = 0
 
@@ -135,15 +134,16 @@ def configured(place: Path, port: int, user: str) -> list[str]:
     return [sys.executable, "-m", "nosend", "--config", str(place / "config.toml"), "sync"]
 
 
-def first_look(server: Dovecot, count: int, place: Path) -> Iterator[tuple[str, Cost]]:
+def first_look(server: Dovecot, count: int, amazon: int, place: Path) -> Iterator[tuple[str, Cost]]:
     """Let both look at a folder for the first time, cold and warm; give the cost of each by its name."""
     from nosend.mailbox.reading import HEADER_ITEM  # noqa: PLC0415
 
-    folder = Folder(server, count)
+    folder = Folder(server, count, amazon)
     for name in ("bare", "nosend"):
         folder.copy(name)
     size = folder.size / count / 1e3
-    print(f"\n## A first look at {count:,} mails, {folder.notices:,} of them notices, {size:.0f} KB on average\n")
+    print(f"\n## A first look at {count:,} mails, {size:.0f} KB on average\n")
+    print(f"{folder.notices:,} are notices; of the others {amazon} % are Amazon's or buyers', which get a row each.\n")
     for state in ("cold", "warm"):
         bare = [sys.executable, "-c", BARE, str(server.port), "bare", PASSWORD, HEADER_ITEM]
         yield f"bare, {state}", cost(bare, server)
@@ -155,7 +155,7 @@ def first_look(server: Dovecot, count: int, place: Path) -> Iterator[tuple[str, 
 def nothing_new(server: Dovecot, count: int, place: Path) -> int:
     """Count the round trips after the log-in of a sync that finds nothing new."""
     user = f"quiet{count}"
-    Folder(server, count).copy(user)
+    Folder(server, count, 5).copy(user)
     with Counted(server.port) as line:
         command = configured(place / user, line.port, user)
         cost(command, server, NOSEND_PASSWORD=PASSWORD)
@@ -168,12 +168,13 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mails", type=int, default=100_000, help="mails of the folder (100000)")
+    parser.add_argument("--amazon", type=int, default=5, help="per cent of the others that are Amazon's (5)")
     given = parser.parse_args()
     server = Dovecot()
     passed = True
     try:
         with tempfile.TemporaryDirectory() as folder:
-            costs = dict(first_look(server, given.mails, Path(folder)))
+            costs = dict(first_look(server, given.mails, given.amazon, Path(folder)))
             whole = costs.pop("the folder").received
             print("| | s | against bare | processor, s | memory, MB | MB from the server | share of the folder |")
             print("|---|---:|---:|---:|---:|---:|---:|")

@@ -306,26 +306,31 @@ class Counted:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _serve(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._to))
-            threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
-            threading.Thread(target=self._pass, args=(client, server, self.lines), daemon=True).start()
+                threading.Thread(target=self._between, args=(client,), daemon=True).start()
 
-    def _pass(self, giver: socket.socket, taker: socket.socket, lines: list[bytes] | None = None) -> None:
+    def _between(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._to)) as server:
+            back = threading.Thread(target=self._pass, args=(server, client), daemon=True)
+            back.start()
+            self._pass(client, server, self.lines)
+            back.join()
+
+    @staticmethod
+    def _pass(giver: socket.socket, taker: socket.socket, lines: list[bytes] | None = None) -> None:
         rest = b""
         with contextlib.suppress(OSError):
             while data := giver.recv(65536):
-                taker.sendall(data)
                 if lines is not None:
                     *whole, rest = (rest + data).split(b"\r\n")
                     lines += whole
+                taker.sendall(data)
         for end in (giver, taker):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

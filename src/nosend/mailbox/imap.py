@@ -177,7 +177,9 @@ class ImapMailbox:
                 raise
             except IMAPClientError as error:
                 said = words(error)
-                kind = not_now(said) or MailboxRefusedError
+                # of a log-in OVERQUOTA is said for bandwidth, of a command for the room in the mailbox (RFC 9208)
+                is_full = "OVERQUOTA" in said.upper()
+                kind = MailboxRefusedError if is_full else not_now(said) or MailboxRefusedError
                 raise kind(f"{self._where} cannot {doing} ({said})") from error
 
     def wait(self, bell: Bell, seconds: float) -> None:
