@@ -202,6 +202,11 @@ passdb {{
             self._process.wait(20)
             self._process = None
 
+    def kick(self, user: str) -> None:
+        """Cut the connections of a user, as an administrator does."""
+        doveadm = shutil.which("doveadm", path=f"{os.environ.get('PATH')}:/usr/bin:/usr/local/bin")
+        subprocess.run([doveadm, "-c", self.configuration, "kick", user], check=True, capture_output=True)
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)

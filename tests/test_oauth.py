@@ -28,6 +28,7 @@ from nosend.mailbox.sasl import Bearer
 from oauth import CLIENT_ID, CLIENT_SECRET, Knobs, Provider
 from servers import Dovecot, Scripted, free_port
 from test_sync import notice, order
+from test_watch import Watching
 
 AGAIN = "run `nosend login shop`"
 
@@ -680,3 +681,38 @@ def test_account_with_an_odd_name_has_a_file_in_the_folder(shop: Shell, provider
     names = sorted(path.name for path in token_file(shop).parent.iterdir() if path.suffix == ".json")
     assert names == ["..%2F..%2Fetc%2Fsh%C3%B6p%20no%201.json"]
     assert not (shop.folder.parent / "etc").exists()
+
+
+def test_the_daemon_outlives_its_tokens_and_tells_a_revoked_grant_once(
+    shop: Shell, provider: Provider, mails: Dovecot
+) -> None:
+    grant(shop, provider)
+    mails.fill("alice", [notice(3)])
+    running = Watching(shop)
+    try:
+        running.until_listed(order(3))
+        time.sleep(1.5)
+        provider.expire("alice")
+        mails.kick("alice")
+        mails.fill("alice", [notice(4)])
+        running.until_listed(order(4))
+        assert "Z warning: " not in running.told()
+        assert "Z error: " not in running.told(), "a token that ends while it waits is no failure"
+        time.sleep(1.5)
+        provider.revoke("alice")
+        mails.kick("alice")
+        running.until_told("the grant was revoked, or has run out")
+        for _ in range(3):
+            running.poll_now()
+            time.sleep(0.7)
+        assert running.told().count("the grant was revoked") == 1
+        assert AGAIN in running.told()
+        mails.fill("alice", [notice(5)])
+        shop("login", "shop")
+        running.poll_now()
+        running.until_listed(order(5))
+        running.end()
+    finally:
+        running.process.kill()
+        running.process.wait()
+    no_secret(running.told(), provider)

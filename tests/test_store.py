@@ -531,6 +531,33 @@ def test_batch_and_cursor_are_written_together_or_not_at_all(path: Path) -> None
         assert rows(path, "SELECT count(*), (SELECT uid FROM cursors) FROM ledger") == [(1, 7)]
 
 
+def test_threads_share_a_ledger(path: Path) -> None:
+    """Each transaction of a thread is whole before the next one's begins."""
+    with Ledger(path) as ledger:
+
+        def write(first: int) -> None:
+            for number in range(first, first + 100):
+                ledger.record([judged(number)], NOW)
+                assert ledger.cursor("shop", "INBOX", "me", 7).uid == 0
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(write, (0, 1_000, 2_000, 3_000)))
+    assert rows(path, "SELECT count(*) FROM blacklist WHERE kind = 'order'") == [(400,)]
+
+
+def test_a_second_ledger_of_a_process_takes_no_lock_from_the_first(path: Path) -> None:
+    """Closing a descriptor of the file drops all locks of the process (POSIX): then others throw its commits away."""
+    reader = (
+        "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM ledger').fetchone())"
+    )
+    with Ledger(path) as first:
+        for number in (1, 2, 3):
+            Ledger(path).close()
+            first.record([judged(number)], NOW)
+            seen = subprocess.run([sys.executable, "-c", reader, path], check=True, capture_output=True).stdout
+            assert int(seen) == number, "as another process sees it"
+
+
 def test_writers_at_the_same_time_wait_for_each_other(path: Path) -> None:
     """A transaction that reads first and is not begun for writing fails at once when another wrote in between."""
 

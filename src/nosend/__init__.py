@@ -19,6 +19,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     monitor                      metrics, heartbeat, systemd: tells the outside how it is
     visit                        one mailbox's part of a round
     service                      the route from a mailbox to the list: sync() and scan()
+    watch                        the daemon: that route again and again
     cli                          one small function a verb; the only place that prints
 
 The public names are `recognize`, `Blacklist` and `__version__`. Importing the package loads none of the

@@ -1,4 +1,4 @@
-"""The verbs that read mail: sync, scan, explain, rebuild, demo."""
+"""The verbs that read mail: sync, watch, scan, explain, rebuild, demo."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from nosend.errors import ConfigError
 from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
+    from nosend.config import Settings
     from nosend.model import Judged
     from nosend.visit import Report
 
@@ -34,9 +35,7 @@ def sync(session: Session) -> int:
     from nosend.store.lock import one_round  # noqa: PLC0415
     from nosend.visit import Report  # noqa: PLC0415
 
-    settings = session.settings
-    if not settings.mailboxes:
-        raise ConfigError(f"{settings.path}: no [[mailbox]], nothing to read: add one, as `nosend init` shows")
+    settings = _with_mailboxes(session)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with Ledger(settings.database) as ledger, one_round(settings.database), Bar() as bar:
@@ -47,6 +46,37 @@ def sync(session: Session) -> int:
     except _Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
     return _told(report)
+
+
+@click.command()
+@click.pass_obj
+def watch(session: Session) -> None:
+    """Read the mailboxes again and again: the daemon. Ends with SIGTERM or Ctrl-C.
+
+    New mail is seen at once where the server has IDLE, else every `poll_seconds`. A mailbox in trouble is tried
+    again and again, and holds up no other; `nosend status` tells how each one is. SIGHUP reads the configuration
+    again, SIGUSR1 looks at every mailbox now.
+    """
+    from nosend.store.lock import one_round  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.watch.daemon import Daemon  # noqa: PLC0415
+
+    session.start_log("info", times="JOURNAL_STREAM" not in os.environ)
+    settings = _with_mailboxes(session)
+    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # which would end it before it has begun
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        with one_round(settings.database):
+            Daemon(settings, os.environ).run()
+    except (_Terminated, KeyboardInterrupt):
+        return  # before it had begun
+
+
+def _with_mailboxes(session: Session) -> Settings:
+    settings = session.settings
+    if not settings.mailboxes:
+        raise ConfigError(f"{settings.path}: no [[mailbox]], nothing to read: add one, as `nosend init` shows")
+    return settings
 
 
 class _Terminated(BaseException):
@@ -191,4 +221,4 @@ def demo() -> int:
         ) from error
 
 
-VERBS = (sync, scan, explain, rebuild, demo)
+VERBS = (sync, watch, scan, explain, rebuild, demo)

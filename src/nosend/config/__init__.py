@@ -93,6 +93,7 @@ class Settings:
     keep_megabytes: int
     mailboxes: tuple[Mailbox, ...]
     monitor: Monitor = Monitor()
+    poll_seconds: int = 120
 
     def trust_of(self, account: str) -> Trust:
         """Give what is trusted in the mails of an account that come from no mailbox.
@@ -164,6 +165,7 @@ def load(path: Path) -> Settings:
             metrics_listen=listen_address(top["metrics_listen"]) if top["metrics_listen"] else None,
             on_change_command=tuple(top["on_change_command"]),
         ),
+        poll_seconds=top["poll_seconds"],
     )
 
 

@@ -65,6 +65,10 @@ def _no_amount(value: int) -> str:
     return "" if 1 <= value <= 100_000 else "must be between 1 and 100000"
 
 
+def _no_poll(value: int) -> str:
+    return "" if 5 <= value <= 290 else "must be between 5 and 290: a line that says nothing for longer is cut by some"
+
+
 TOP_KEYS = (
     Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),
     Key(
@@ -72,6 +76,14 @@ TOP_KEYS = (
     ),
     Key("keep_days", int, 365, "days for which the bytes of suspects and set-aside mails are kept", wrong=_no_amount),
     Key("keep_megabytes", int, 500, "and how much of them in all; the oldest go first", wrong=_no_amount),
+    Key(
+        "poll_seconds",
+        int,
+        120,
+        "seconds after which `nosend watch` looks at a mailbox at the latest; new mail in the first of its folders\n"
+        "# is seen at once where the server has IDLE",
+        wrong=_no_poll,
+    ),
     Key(
         "heartbeat_file", str, "", "a file that is touched when the server of every mailbox has answered: watch its age"
     ),

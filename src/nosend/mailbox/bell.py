@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
+import socket
 
 
 class Bell:
-    """Rung from any thread and from a signal handler; heard by the one thread that waits for it.
+    """Rung from any thread; heard by the one thread that waits for it.
 
-    A ring that comes before the waiting is not lost. It is a pipe, so that it can be polled beside a socket.
+    A ring that comes before the waiting is not lost. It is a pair of sockets, so that it can be polled beside another.
     """
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
+        self._near, self._far = socket.socketpair()
+        self._near.settimeout(0)
+        self._far.settimeout(0)
+
+    @property
+    def rope(self) -> int:
+        """Give the descriptor that rings it by a byte written to it, for signal.set_wakeup_fd."""
+        return self._far.fileno()
 
     def ring(self) -> None:
         """Wake the waiting thread, or let it not wait the next time."""
-        with contextlib.suppress(OSError):  # a full pipe rings already; a closed one has nobody to wake
-            os.write(self._write, b"!")
+        with contextlib.suppress(OSError):  # full: it rings already; closed: nobody waits
+            self._far.send(b"!")
 
     def wait(self, seconds: float, beside: int | None = None) -> bool:
         """Wait until it rings, something can be read from the descriptor `beside`, or the time is over.
@@ -29,17 +34,17 @@ class Bell:
         Gives whether it rang.
         """
         poller = select.poll()
-        for one in (self._read, beside):
-            if one is not None:
-                poller.register(one, select.POLLIN)
-        rang = any(one == self._read for one, _ in poller.poll(max(0.0, seconds) * 1000))
+        poller.register(self._near, select.POLLIN)
+        if beside is not None:
+            poller.register(beside, select.POLLIN)
+        rang = any(one == self._near.fileno() for one, _ in poller.poll(max(0.0, seconds) * 1000))
         if rang:
             with contextlib.suppress(BlockingIOError):
-                while os.read(self._read, 4096):
+                while self._near.recv(4096):
                     pass
         return rang
 
     def close(self) -> None:
-        """Give the pipe back."""
-        os.close(self._read)
-        os.close(self._write)
+        """Give it back; whoever rings it later rings in vain."""
+        self._near.close()
+        self._far.close()

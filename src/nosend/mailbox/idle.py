@@ -20,18 +20,18 @@ class NoIdleError(Exception):
     """The server refused IDLE; the connection is good for everything else."""
 
 
-def begin(client: Any) -> str:
+def begin(client: Any) -> bytes:
     """Send IDLE and read up to the server's "+"; gives the tag that `end` needs. Raises NoIdleError.
 
     `client` is imapclient's, whose socket has a timeout.
     """
     imap = client._imap  # noqa: SLF001 - `client.idle()` raises when something comes before the "+"
-    tag = imap._command("IDLE")  # noqa: SLF001 - as above
+    tag: bytes = imap._command("IDLE")  # noqa: SLF001 - as above
     while imap._get_response() is not None:  # noqa: SLF001 - as above
         if imap.tagged_commands[tag] is not None:
             imap.tagged_commands.pop(tag)
             raise NoIdleError
-    return str(tag)
+    return tag
 
 
 def wait(client: Any, bell: Bell, seconds: float) -> None:
@@ -40,7 +40,7 @@ def wait(client: Any, bell: Bell, seconds: float) -> None:
         bell.wait(seconds, client.socket().fileno())
 
 
-def end(client: Any, tag: str) -> None:
+def end(client: Any, tag: bytes) -> None:
     """End IDLE and read up to the server's answer. Raises what imaplib raises of a dead line."""
     imap = client._imap  # noqa: SLF001 - `client.idle_done()` raises AssertionError of what it cannot parse
     imap.send(b"DONE\r\n")

@@ -97,8 +97,12 @@ class ImapMailbox:
             with self._line.within(self._settings.timeout):
                 self._client.logout()
         except (OSError, IMAPClientError):
-            with contextlib.suppress(OSError, IMAPClientError):
-                self._client.shutdown()
+            self.drop()
+
+    def drop(self) -> None:
+        """Drop the line without a word."""
+        with contextlib.suppress(OSError, IMAPClientError):
+            self._client.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -109,8 +113,7 @@ class ImapMailbox:
         if kind is None:
             self.close()
         else:
-            with contextlib.suppress(OSError, IMAPClientError):
-                self._client.shutdown()
+            self.drop()
 
     def capabilities(self) -> frozenset[str]:
         """Give what the server says it can do (RFC 3501, 7.2.1), in capital letters."""

@@ -46,13 +46,19 @@ class Line:
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """Cut it when the block has not ended after so long, and raise LateError instead of what that broke."""
-        timer = threading.Timer(seconds, self.cut)
+        is_late = threading.Event()
+
+        def end() -> None:
+            is_late.set()
+            self.cut()
+
+        timer = threading.Timer(seconds, end)
         timer.daemon = True
         timer.start()
         try:
             yield
         except Exception as error:
-            if timer.finished.is_set():
+            if is_late.is_set():
                 raise LateError(seconds) from error
             raise
         finally:

@@ -70,7 +70,7 @@ class Heartbeat:
         file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._systemd, self._file, self._clock = systemd, file, clock
+        self._systemd, self.file, self._clock = systemd, file, clock
         self._lock = threading.Lock()
         self._pulses: dict[str, Pulse] = {}
         self.expect(allowed)
@@ -92,8 +92,8 @@ class Heartbeat:
             behind, silent = late(self._pulses, now), stuck(self._pulses, now)
         if not silent:
             self._systemd.feed()
-        if not behind and self._file:
-            touch(self._file)
+        if not behind and self.file:
+            touch(self.file)
 
     def excuse(self, account: str) -> None:
         """Be told that the worker of an account is in trouble, has said so and tries again: late, but not stuck."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_BUSY_SECONDS = 10.0
+BUSY_SECONDS = 10.0
 _OLDEST_SQLITE = (3, 37)  # STRICT tables
 
 
@@ -31,16 +31,16 @@ class Connection(sqlite3.Connection):
         self.lock = threading.Lock()
 
 
-def open_for_writing(path: Path) -> Connection:
+def open_for_writing(path: Path, patience: float = BUSY_SECONDS) -> Connection:
     """Open nosend's database, made with mode 0600 when it does not exist and migrated when it is older.
 
     Raises StoreRefusedError for a path that cannot be nosend's database, StoreUnavailableError when another
-    process holds it for longer than ten seconds or the disk is full.
+    process holds it for longer than `patience` seconds or the disk is full.
     """
     _make(path)
     with in_words(path):
         connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=Connection
+            path, timeout=patience, isolation_level=None, check_same_thread=False, factory=Connection
         )
         try:
             _prepare(path, connection)
@@ -55,15 +55,21 @@ def _make(path: Path) -> None:
         raise StoreRefusedError(f"SQLite {sqlite3.sqlite_version} is too old: Python's must be 3.37 or later")
     name = repr(str(path))
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except IsADirectoryError as error:
-        raise StoreRefusedError(f"database {name} is a folder: name a file in it") from error
+        # A file that exists is not opened here: closing it would drop the locks of this process's other connections,
+        # and other processes would throw away what they have committed (POSIX; sqlite.org/howtocorrupt.html, 2.2).
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreRefusedError(f"database {name}: its folder does not exist, make it first") from error
     except PermissionError as error:
         raise StoreRefusedError(f"database {name}: this user may not write there") from error
     except OSError as error:
         raise StoreUnavailableError(f"database {name} cannot be made: {error.strerror}") from error
+    if path.is_dir():
+        raise StoreRefusedError(f"database {name} is a folder: name a file in it")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise StoreRefusedError(f"database {name}: this user may not write there")
 
 
 def _prepare(path: Path, connection: Connection) -> None:
@@ -88,7 +94,7 @@ def _prepare(path: Path, connection: Connection) -> None:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to WAL once; SQLite does not wait by itself while another process writes at that moment."""
-    deadline = time.monotonic() + _BUSY_SECONDS
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):

@@ -44,13 +44,23 @@ class Ledger:
     held by another process or the disk is full.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = file.BUSY_SECONDS) -> None:
+        """`patience` is how many seconds another process's transaction is waited for."""
         self._path = path
-        self._db = file.open_for_writing(path)
+        self._db = file.open_for_writing(path, patience)
+        self._inode = path.stat().st_ino
 
     def close(self) -> None:
-        """Close the database."""
-        self._db.close()
+        """Close the database, after the transaction of another thread."""
+        with self._db.lock:
+            self._db.close()
+
+    def is_in_place(self) -> bool:
+        """Tell whether the file that is open still is the one of that name: else nobody reads what is written."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def __enter__(self) -> Self:
         return self
