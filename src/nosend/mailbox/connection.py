@@ -115,9 +115,10 @@ def in_words(settings: Mailbox) -> Iterator[None]:
         kind = not_now(words(error)) or MailboxUnreachableError
         raise kind(f"{where} broke off ({words(error)}){hint}") from error
     except IMAPClientError as error:
+        if "STARTTLS" in str(error).upper():
+            raise MailboxRefusedError(f"{where} refused ({words(error)})") from error
         kind = not_now(words(error)) or MailboxUnreachableError
-        kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else kind
-        raise kind(f"{where} refused ({words(error)})") from error
+        raise kind(f"{where} refused ({words(error)}): try again later") from error
 
 
 def where_is(settings: Mailbox) -> str:
