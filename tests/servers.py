@@ -74,7 +74,9 @@ class Server:
         """Give every mail of every folder with its flags, as another client sees them."""
         found = {}
         with self.client(user) as client:
-            for _, _, name in client.list_folders():
+            for marks, _, name in client.list_folders():
+                if b"\\Noselect" in marks:
+                    continue
                 client.select_folder(name, readonly=True)
                 for uid, item in client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"]).items():
                     flags = tuple(sorted(flag for flag in item[b"FLAGS"] if flag != b"\\Recent"))
@@ -87,10 +89,11 @@ class Dovecot(Server):
 
     `port` speaks plain IMAP with STARTTLS, `tls_port` TLS; `ca` is the certificate of both, for `localhost`. With the
     URL of an `introspection` endpoint (RFC 7662) access tokens that it calls active, with the scope "mail", are
-    taken, too.
+    taken, too. `prefix` stands before all folders but INBOX; its last character is the delimiter.
     """
 
-    def __init__(self, introspection: str = "", mechanisms: str = "xoauth2 oauthbearer") -> None:
+    def __init__(self, introspection: str = "", mechanisms: str = "xoauth2 oauthbearer", *, prefix: str = "/") -> None:
+        self._prefix = prefix
         # short and traversable: UNIX sockets have 108 bytes, and pytest's own folders are 0700
         self.home = Path(tempfile.mkdtemp(prefix="nsd", dir="/tmp"))
         self.home.chmod(0o755)
@@ -145,7 +148,8 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  separator = /
+  separator = {self._prefix[-1]}
+  prefix = {self._prefix.strip("/")}
 }}
 service imap-login {{
   chroot =

@@ -1,5 +1,7 @@
 """An IMAP connection (RFC 3501), read-only: EXAMINE, and BODY.PEEK by whoever fetches, leave no trace.
 
+What changes a mailbox goes through `commanding`, and stands in `writing`.
+
 The one typed adapter around imapclient, which carries no types. Whatever the library raises, every call raises
 MailboxRefusedError (mend it) or MailboxUnreachableError (try again), in words.
 """
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
-from imapclient.exceptions import IMAPClientError
+from imapclient.exceptions import IMAPClientError, ProtocolError
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
@@ -144,6 +146,27 @@ class ImapMailbox:
             self._watched = folder
         return folder
 
+    @contextlib.contextmanager
+    def commanding(self, doing: str) -> Iterator[Any]:
+        """Give the client for one command that changes something, and say in words why it could not be done.
+
+        Raises MailboxRefusedError when the server says no, MailboxUnreachableError when it says "not now" or nothing:
+        then it is not known whether it was done.
+        """
+        with self._told():
+            try:
+                yield self._client
+            except imaplib.IMAP4.readonly as error:
+                raise MailboxRefusedError(
+                    f"{self._where} cannot {doing}: it lets this user only read: ask its keeper for the right"
+                ) from error
+            except (imaplib.IMAP4.abort, ProtocolError):
+                raise
+            except IMAPClientError as error:
+                said = words(error)
+                kind = not_now(said) or MailboxRefusedError
+                raise kind(f"{self._where} cannot {doing} ({said})") from error
+
     def wait(self, bell: Bell, seconds: float) -> None:
         """Wait until there may be something new, the bell rings or the time is over: with IDLE where the server has it.
 
@@ -170,10 +193,17 @@ class ImapMailbox:
         with self._told():
             idle.end(self._client, tag)
 
+    def near(self, name: str) -> str:
+        """Say which folders there are, those first that may be meant by a name."""
+        return self._near(name, self._names())
+
+    def _names(self) -> list[str]:
+        return [one_line(str(found)) for _, _, found in self._client.list_folders()]
+
     def _why_not(self, name: str, said: str) -> str:
         """Say why a folder cannot be opened: it is not there, or it is and the server refuses."""
         try:
-            names = [one_line(str(found)) for _, _, found in self._client.list_folders()]
+            names = self._names()
         except imaplib.IMAP4.abort:
             raise
         except (IMAPClientError, ValueError, TypeError):

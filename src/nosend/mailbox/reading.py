@@ -139,14 +139,14 @@ class FolderReader:
         headings = {
             uid: _Heading(uid, number(item, b"RFC822.SIZE"), _time(item.get(b"INTERNALDATE")), raw)
             for uid, item in found.items()
-            if (raw := _content(item, b"BODY[HEADER")) or (raw == b"" and item.get(b"RFC822.SIZE") == 0)
+            if (raw := content(item, b"BODY[HEADER")) or (raw == b"" and item.get(b"RFC822.SIZE") == 0)
         }
         missing = self._without_data([uid for uid in uids if uid not in headings], all_of=len(uids))
         return [headings[uid] for uid in uids if uid in headings], missing
 
     def _bodies(self, headings: list[_Heading]) -> list[Mail]:
         answer = self._inbox.fetch([h.uid for h in headings], [_BODY_ITEM])
-        bodies = {uid: raw for uid, item in answer.items() if (raw := _content(item, b"BODY[]"))}
+        bodies = {uid: raw for uid, item in answer.items() if (raw := content(item, b"BODY[]"))}
         missing = self._without_data([h.uid for h in headings if h.uid not in bodies], all_of=len(headings))
         return [self._mail(h, bodies[h.uid]) for h in headings if h.uid in bodies] + missing
 
@@ -184,7 +184,7 @@ def newest(inbox: ImapMailbox, folder: Folder, *names: str) -> list[bytes]:
     start = max(1, folder.uidnext - _WINDOW)
     uids = sorted(inbox.search(f"{start}:*"))[-_NEWEST:] if folder.exists else []
     answer = inbox.fetch(uids, [f"BODY.PEEK[HEADER.FIELDS ({' '.join(names).upper()})]<0.65536>"]) if uids else {}
-    return [raw for item in answer.values() if (raw := _content(item, b"BODY[HEADER")) is not None]
+    return [raw for item in answer.values() if (raw := content(item, b"BODY[HEADER")) is not None]
 
 
 def newest_uid(inbox: ImapMailbox, folder: Folder) -> int:
@@ -196,7 +196,7 @@ def one_mail(inbox: ImapMailbox, place: Place) -> Mail:
     """Fetch one mail of the open folder, cut at the size that a letter is read to."""
     uid = place.uid or 0
     item = inbox.fetch([uid], ["RFC822.SIZE", "INTERNALDATE", _BODY_ITEM]).get(uid, {})
-    raw = _content(item, b"BODY[]")
+    raw = content(item, b"BODY[]")
     if raw is None:
         raise MailboxUnreachableError(
             f"account {place.account!r}: the server gives no data of UID {uid} in {place.folder!r}: try again later"
@@ -219,7 +219,7 @@ def _portions(headings: list[_Heading]) -> Iterator[list[_Heading]]:
         yield portion
 
 
-def _content(item: dict[bytes, Any], begins: bytes) -> bytes | None:
+def content(item: dict[bytes, Any], begins: bytes) -> bytes | None:
     """Find a section's bytes; servers write its name back in their own spelling, with `<0>` after a partial fetch."""
     for key, value in item.items():
         if key.upper().startswith(begins) and isinstance(value, bytes):
