@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -233,3 +234,24 @@ def test_watch_hears_of_new_mail_and_comes_back_after_a_cut(nosend: Shell, serve
         running.until_listed(order(3))
         running.end()
     assert nosend.rows("SELECT value, notices FROM blacklist ORDER BY value") == [(order(n), 1) for n in (1, 2, 3)]
+
+
+def test_notices_are_moved_and_nothing_else(nosend: Shell, server: Server, user: str) -> None:
+    """Into a folder that is made, in two rounds; what is no notice stays."""
+    done = below_inbox(server, user, "Done")
+    server.fill(user, [noise(1), notice(1), noise(2), notice(2)])
+    configure(nosend, server, user, move_notices_to=done)
+    assert nosend.sync_here() == ("", 0)
+    assert where(server, user) == {"INBOX": 2, done: 2}
+    Server.fill(server, user, [notice(3), noise(3)])  # by IMAP: files would get the names of those that were moved
+    assert nosend.sync_here() == ("", 0)
+    assert where(server, user) == {"INBOX": 3, done: 3}
+    assert listed(nosend) == [order(1), order(2), order(3)]
+    assert all(
+        b"auto-communication@" not in raw for name, (raw, _) in server.snapshot(user).items() if done not in name
+    )
+
+
+def where(server: Server, user: str) -> dict[str, int]:
+    """Count the mails by folder."""
+    return dict(Counter(name.rpartition("/")[0] for name in server.snapshot(user)))
