@@ -142,7 +142,7 @@ class ImapMailbox:
                 raise
             except IMAPClientError as error:
                 said = words(error)
-                if kind := not_now(said):
+                if kind := not_now(said.replace(name, "")):  # servers repeat the name
                     raise kind(f"{self._where} cannot open {name!r} now ({said}): try again later") from error
                 raise MailboxRefusedError(f"{self._where} {self._why_not(name, said)}") from error
         uidvalidity = answer.get(b"UIDVALIDITY")
