@@ -13,8 +13,12 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imapclient import IMAPClient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PASSWORD = "secret"
 
@@ -34,10 +38,12 @@ class Dovecot:
 
     `port` speaks plain IMAP with STARTTLS, `tls_port` TLS; `ca` is the certificate of both, for `localhost`. With the
     URL of an `introspection` endpoint (RFC 7662) access tokens that it calls active, with the scope "mail", are
-    taken, too.
+    taken, too. A `crowd` of users may be logged in all at once.
     """
 
-    def __init__(self, introspection: str = "", mechanisms: str = "xoauth2 oauthbearer") -> None:
+    def __init__(
+        self, introspection: str = "", mechanisms: str = "xoauth2 oauthbearer", crowd: Sequence[str] = ()
+    ) -> None:
         # short and traversable: UNIX sockets have 108 bytes, and pytest's own folders are 0700
         self.home = Path(tempfile.mkdtemp(prefix="nsd", dir="/tmp"))
         self.home.chmod(0o755)
@@ -48,19 +54,22 @@ class Dovecot:
         self.ca = self.home / "cert.pem"
         self._log = self.home / "dovecot.log"
         self._certificate()
+        self._crowd = {user: 40_000 + number for number, user in enumerate(crowd)} if self._as_root else {}
         self.configuration = self.home / "dovecot.conf"
         self.configuration.write_text(
-            self._settings() + (self._oauth(introspection, mechanisms) if introspection else "")
+            (self._for_a_crowd(len(crowd)) if crowd else "")
+            + self._settings()
+            + (self._oauth(introspection, mechanisms) if introspection else "")
         )
         (self.home / "home").mkdir()
-        self._give(self.home / "home")
+        self._give("", self.home / "home")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
-    def _give(self, *paths: Path) -> None:
+    def _give(self, user: str, *paths: Path) -> None:
         if self._as_root:
             for path in paths:
-                os.chown(path, self.account.pw_uid, self.account.pw_gid)
+                os.chown(path, self._crowd.get(user, self.account.pw_uid), self.account.pw_gid)
 
     def _certificate(self) -> None:
         subprocess.run(
@@ -120,6 +129,28 @@ service anvil {{
 }}
 """
 
+    def _for_a_crowd(self, number: int) -> str:
+        """Raise the limits. Users of one uid share 128 inotify instances, without which IDLE looks by the clock."""
+        home = self.home
+        users = [f"{user}::{uid}:{self.account.pw_gid}::{home}/home/{user}::" for user, uid in self._crowd.items()]
+        (home / "users").write_text("".join(f"{line}\n" for line in users))
+        return f"""
+default_process_limit = {2 * number + 100}
+default_client_limit = {10 * number + 1000}
+mailbox_idle_check_interval = 2 secs
+service imap {{
+  process_limit = {2 * number + 100}
+}}
+service imap-login {{
+  service_count = 0
+  process_limit = 4
+}}
+userdb {{
+  driver = passwd-file
+  args = {home}/users
+}}
+"""
+
     def _oauth(self, introspection: str, mechanisms: str) -> str:
         settings = self.home / "oauth2.conf"
         settings.write_text(
@@ -172,7 +203,7 @@ passdb {{
         path = mail if folder == "INBOX" else mail / f".{folder.replace('/', '.')}"
         for name in ("cur", "new", "tmp"):
             (path / name).mkdir(parents=True, exist_ok=True)
-        self._give(mail.parent, mail, path, path / "cur", path / "new", path / "tmp")
+        self._give(user, mail.parent, mail, path, path / "cur", path / "new", path / "tmp")
         return path
 
     def fill(self, user: str, mails: list[bytes], folder: str = "INBOX") -> None:
@@ -180,9 +211,16 @@ passdb {{
         path = self.maildir(user, folder)
         start = sum(1 for part in ("new", "cur") for _ in (path / part).iterdir())
         for number, raw in enumerate(mails, start):
-            file = path / "new" / f"{1_700_000_000 + number}.M{number}.localhost"
+            file = path / "tmp" / f"{1_700_000_000 + number}.M{number}.localhost"
             file.write_bytes(raw)
-            self._give(file)
+            self._give(user, file)
+            file.rename(path / "new" / file.name)  # whole, whoever is looking
+
+    def deliver(self, user: str, mail: bytes) -> None:
+        """Deliver a mail to a user's INBOX as a mail server does."""
+        lda = shutil.which("dovecot-lda", path="/usr/lib/dovecot:/usr/libexec/dovecot:/usr/local/libexec/dovecot")
+        assert lda
+        subprocess.run([lda, "-c", self.configuration, "-d", user, "-f", "a@b"], input=mail, check=True, timeout=60)
 
     def client(self, user: str) -> IMAPClient:
         """Log in as another mail program would; use it in a `with`."""
