@@ -115,8 +115,8 @@ def main() -> None:
         dovecot.remove()
     bound = [poll + timeout + FIRST_DELAY for poll, timeout in ((POLL, TIMEOUT), (DEFAULT_POLL, DEFAULT_TIMEOUT))]
     print(
-        f"\nA dead line is left after poll_seconds + timeout + {FIRST_DELAY} s at most: {bound[0]} s here, {bound[1]} s "
-        "with the defaults; then comes the time to connect, to log in and to read."
+        f"\nA dead line is left after poll_seconds + timeout + {FIRST_DELAY} s at most: {bound[0]} s here, {bound[1]} "
+        "s with the defaults; then comes the time to connect, to log in and to read."
     )
 
 
