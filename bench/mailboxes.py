@@ -131,9 +131,7 @@ def measure(number: int, seconds: float, backlog: int, *, tls: bool) -> bool:
                 daemon.check()
                 time.sleep(0.05)
             started, used = time.perf_counter() - begun_at, daemon.processor_seconds()
-            print(
-                f"| there at the start; all read after; processor | {load.delivered:,}; {started:.1f} s; {used:.1f} s |"
-            )
+            print(f"| at the start; all read after; processor | {load.delivered:,}; {started:.1f} s; {used:.1f} s |")
             print(f"| memory (RSS) then; the most until then | {_told(daemon.memory())} |", flush=True)
             begun_at = time.perf_counter()
             load.run(daemon, seconds)
