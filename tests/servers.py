@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import shutil
 import socket
 import socketserver
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from imapclient import IMAPClient
 
@@ -33,17 +34,77 @@ def dovecot_binary() -> str | None:
     return shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin")
 
 
-class Dovecot:
+def certificate(folder: Path) -> Path:
+    """Make cert.pem for localhost, which is its own CA, and key.pem; gives the former."""
+    path = folder / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", path],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return path
+
+
+class Server:
+    """What the real servers have in common. `port` speaks plain IMAP; any user has a mailbox of their own."""
+
+    port: int
+    password = PASSWORD
+
+    def login(self, user: str) -> str:
+        """Give the name by which a user logs in."""
+        return user
+
+    def client(self, user: str) -> IMAPClient:
+        """Log in as another mail program would; use it in a `with`."""
+        client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=30)
+        client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.login(self.login(user), self.password)
+        return client
+
+    def fill(self, user: str, mails: list[bytes], folder: str = "INBOX") -> None:
+        """Put mails into a folder, unseen, in this order; the folder is made if missing."""
+        with self.client(user) as client:
+            if not client.folder_exists(folder):
+                client.create_folder(folder)
+            self.append(client, folder, [re.sub(rb"\r?\n", b"\r\n", raw) for raw in mails])
+
+    def append(self, client: IMAPClient, folder: str, mails: list[bytes]) -> None:
+        for raw in mails:
+            client.append(folder, raw)
+
+    def snapshot(self, user: str) -> dict[str, tuple[bytes, tuple[bytes, ...]]]:
+        """Give every mail of every folder with its flags, as another client sees them."""
+        found = {}
+        with self.client(user) as client:
+            for marks, _, name in client.list_folders():
+                if b"\\Noselect" in marks:
+                    continue
+                client.select_folder(name, readonly=True)
+                for uid, item in client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"]).items():
+                    flags = tuple(sorted(flag for flag in item[b"FLAGS"] if flag != b"\\Recent"))
+                    found[f"{name}/{uid}"] = (item[b"BODY[]"], flags)
+        return found
+
+
+class Dovecot(Server):
     """A Dovecot of its own, as root or not. Any user logs in with PASSWORD and has an empty mailbox of their own.
 
     `port` speaks plain IMAP with STARTTLS, `tls_port` TLS; `ca` is the certificate of both, for `localhost`. With the
     URL of an `introspection` endpoint (RFC 7662) access tokens that it calls active, with the scope "mail", are
-    taken, too. A `crowd` of users may be logged in all at once.
+    taken, too. `prefix` stands before all folders but INBOX; its last character is the delimiter. A `crowd` of users
+    may be logged in all at once.
     """
 
     def __init__(
-        self, introspection: str = "", mechanisms: str = "xoauth2 oauthbearer", crowd: Sequence[str] = ()
+        self,
+        introspection: str = "",
+        mechanisms: str = "xoauth2 oauthbearer",
+        *,
+        prefix: str = "/",
+        crowd: Sequence[str] = (),
     ) -> None:
+        self._prefix = prefix
         # short and traversable: UNIX sockets have 108 bytes, and pytest's own folders are 0700
         self.home = Path(tempfile.mkdtemp(prefix="nsd", dir="/tmp"))
         self.home.chmod(0o755)
@@ -51,9 +112,8 @@ class Dovecot:
         self._as_root = me.pw_uid == 0
         self.account = pwd.getpwnam("nobody") if self._as_root else me
         self.port, self.tls_port = free_port(), free_port()
-        self.ca = self.home / "cert.pem"
+        self.ca = certificate(self.home)
         self._log = self.home / "dovecot.log"
-        self._certificate()
         self._crowd = {user: 40_000 + number for number, user in enumerate(crowd)} if self._as_root else {}
         self.configuration = self.home / "dovecot.conf"
         self.configuration.write_text(
@@ -70,13 +130,6 @@ class Dovecot:
         if self._as_root:
             for path in paths:
                 os.chown(path, self._crowd.get(user, self.account.pw_uid), self.account.pw_gid)
-
-    def _certificate(self) -> None:
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.home / "key.pem", "-out", self.ca],
-            check=True, capture_output=True,
-        )  # fmt: skip
 
     def _settings(self) -> str:
         home, user = self.home, self.account.pw_name
@@ -109,7 +162,8 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  separator = /
+  separator = {self._prefix[-1]}
+  prefix = {self._prefix.strip("/")}
 }}
 service imap-login {{
   chroot =
@@ -222,36 +276,21 @@ passdb {{
         assert lda
         subprocess.run([lda, "-c", self.configuration, "-d", user, "-f", "a@b"], input=mail, check=True, timeout=60)
 
-    def client(self, user: str) -> IMAPClient:
-        """Log in as another mail program would; use it in a `with`."""
-        client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=30)
-        client.login(user, PASSWORD)
-        return client
-
-    def snapshot(self, user: str) -> dict[str, tuple[bytes, tuple[bytes, ...]]]:
-        """Give every mail of every folder with its flags, as another client sees them."""
-        found = {}
-        with self.client(user) as client:
-            for _, _, name in client.list_folders():
-                client.select_folder(name, readonly=True)
-                for uid, item in client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"]).items():
-                    flags = tuple(sorted(flag for flag in item[b"FLAGS"] if flag != b"\\Recent"))
-                    found[f"{name}/{uid}"] = (item[b"BODY[]"], flags)
-        return found
-
 
 class Scripted:
     """A server on a real socket whose answers are a function's: `answer(tag, command, line) -> bytes`.
 
     The function gets the tag, the command's words in upper case and the whole line; None hangs up, b"" says
-    nothing. `lines` keeps what the client said.
+    nothing. `lines` keeps what the client said. With `hangs_up` set it hangs up after the answer.
     """
 
-    def __init__(self, answer, greeting: bytes = b"* OK ready\r\n") -> None:
+    def __init__(self, answer, greeting: bytes = b"* OK ready\r\n", greets_after: float = 0.0) -> None:
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                outer.connected()
+                time.sleep(greets_after)
                 self.wfile.write(greeting)
                 while line := self.rfile.readline():
                     outer.lines.append(line)
@@ -260,6 +299,8 @@ class Scripted:
                     if said is None:
                         return
                     self.wfile.write(said)
+                    if outer.hangs_up:
+                        return
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
@@ -270,11 +311,15 @@ class Scripted:
                 pass  # the client hung up
 
         self.lines: list[bytes] = []
+        self.hangs_up = False
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
-    def __enter__(self) -> Scripted:
+    def connected(self) -> None:
+        """Begin a new connection."""
+
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -78,6 +78,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         "trusted_forwarders": '["Me@Shop.example", "mine.example"]', "timeout": "7",
         "trusted_authserv_id": '"MX.shop.example"', "authenticity": '"require"', "plus_accounts": "true",
         "accounts": '{ "US@shop.example" = "shop-us" }', "unknown_account": '"suspect"',
+        "mark_notices": '""', "move_notices_to": '"Read/Opt-outs"',
     }  # fmt: skip
     assert keys.keys() == {key.name for key in config.MAILBOX_KEYS}
     top = {
@@ -110,6 +111,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
                 read_all=True,
                 trust=trust,
                 timeout=7,
+                move_notices_to="Read/Opt-outs",
             ),
         ),
         monitor=Monitor(tmp_path / "run/alive", tmp_path / "run/nosend.prom", ("::1", 9464), ("mail-me", "now")),
@@ -143,6 +145,10 @@ def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -
     ]
 
 
+NO_FLAG = r'must be a keyword like "$NosendOptOut", or one of "\\Flagged", "\\Seen", "\\Answered"'
+DELETES = r"mark_notices = '\\deleted' would have notices expunged: nosend deletes no mail; move_notices_to moves them"
+
+
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
@@ -160,6 +166,26 @@ def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -
         ({"folders": "[]"}, 'folders = [] must name at least one folder, like ["INBOX"]'),
         ({"folders": '["INBOX", ""]'}, "folders = ['INBOX', ''] must name at least one folder, like [\"INBOX\"]"),
         ({"read_all": '"yes"'}, "read_all = 'yes' must be true or false"),
+        (
+            {"mark_notices": r'"\\deleted"'},
+            DELETES,
+        ),
+        *(
+            (
+                {"mark_notices": f"'{flag}'"},
+                f"mark_notices = {flag!r} {NO_FLAG}",
+            )
+            for flag in ("two words", r"\Recent", r"\*", "a(b", 'a"b', "a]b", "späm", "x" * 51)
+        ),
+        ({"move_notices_to": '"Opt-outs "'}, "move_notices_to = 'Opt-outs ' begins or ends with a space"),
+        (
+            {"move_notices_to": '"Done"', "mark_notices": '"$Done"'},
+            "mark_notices and move_notices_to are given: give one of them",
+        ),
+        (
+            {"move_notices_to": '"inbox"'},
+            "move_notices_to = 'inbox' is one of folders: name a folder that is not read",
+        ),
         ({"timeout": "0"}, "timeout = 0 must be between 1 and 3600 seconds"),
         ({"timeout": "1.5"}, "timeout = 1.5 must be a whole number"),
         (
@@ -241,6 +267,11 @@ def test_mailbox_shows_itself_without_its_password(tmp_path: Path) -> None:
     assert settings.mailboxes[0].secret == Secret("password", "plain", SECRET, (), "me")
     assert SECRET not in repr(settings)
     assert "Mailbox('shop', 'me@imap.example.com:993')" in repr(settings)
+
+
+@pytest.mark.parametrize("flag", ["", "$NosendOptOut", r"\Flagged", r"\seen", "a.b-c/d", "[x"])
+def test_flags_and_keywords_that_notices_can_be_marked_with(tmp_path: Path, flag: str) -> None:
+    assert config.load(written(tmp_path, {"mark_notices": f"'{flag}'"})).mailboxes[0].mark_notices == flag
 
 
 @pytest.mark.parametrize("text", ["mailbox = 1", "[mailbox]\naccount = 'shop'", "mailbox = [1]"])

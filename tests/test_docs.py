@@ -96,6 +96,8 @@ TROUBLES = {
     "an Amazon mail no rule knows, with a delivery-failure subject": "test_mail_is_judged_as_its_json_says",
     "the connection drops at any byte": "test_a_cut_at_any_byte_of_the_conversation_leaves_what_was_committed",
     "kill -9 at any line": "test_killed_syncs_end_in_the_same_blacklist",
+    "kill -9 while notices are marked or moved": "test_killed_at_a_step_the_next_run_finishes_and_doubles_nothing",
+    "the server cannot move, mark, or make the folder": "test_without_move_and_uidplus_nothing_is_moved_and_it_says_so",
     "UIDVALIDITY changes": "test_uidvalidity_change_reads_again_and_doubles_nothing",
     "another process holds the database": "test_sync_waits_for_another_and_then_says_whose_turn_it_is",
     "the disk is full": "test_full_disk_leaves_the_old_database_whole",

@@ -249,10 +249,9 @@ def scripted(folder: dict[int, bytes], *, change=None):
 def uids(asked: bytes, folder: dict[int, bytes]) -> list[int]:
     found: list[int] = []
     for piece in asked.split(b","):
-        first, _, last = piece.partition(b":")
-        end = max(folder, default=0) if last == b"*" else int(last or first)
-        found += [uid for uid in folder if int(first) <= uid <= end]
-        if last == b"*" and not found and folder:
+        first, _, last = piece.replace(b"*", b"%d" % max(folder, default=0)).partition(b":")
+        found += [uid for uid in folder if int(first) <= uid <= int(last or first)]
+        if b"*" in piece and not found and folder:
             found.append(max(folder))  # RFC 3501, 6.4.8
     return found
 

@@ -696,8 +696,8 @@ def test_the_daemon_outlives_its_tokens_and_tells_a_revoked_grant_once(
         mails.kick("alice")
         mails.fill("alice", [notice(4)])
         running.until_listed(order(4))
-        assert " warning: " not in running.told()
-        assert " error: " not in running.told(), "a token that ends while it waits is no failure"
+        assert "Z warning: " not in running.told()
+        assert "Z error: " not in running.told(), "a token that ends while it waits is no failure"
         time.sleep(1.5)
         provider.revoke("alice")
         mails.kick("alice")

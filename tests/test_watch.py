@@ -207,6 +207,25 @@ def test_a_wrong_password_is_told_once_and_a_right_one_found_by_itself(nosend: S
     running.end()
 
 
+def test_folders_that_are_not_there_are_told_and_the_others_read_on(nosend: Shell, dovecot: Dovecot, watch) -> None:
+    dovecot.fill("watch-folders", [notice(1)])
+    configure(nosend, "watch-folders", dovecot.port, folders=["Nowhere", "INBOX", "Neither"])
+    running = watch()
+    running.until_listed(order(1))
+    running.until_told("no folder 'Nowhere'")
+    running.until_told("no folder 'Neither'")
+    time.sleep(1.5)
+    dovecot.fill("watch-folders", [notice(2)])
+    running.until_listed(order(2), seconds=10)
+    for folder in ("Nowhere", "Neither"):
+        dovecot.maildir("watch-folders", folder)
+    running.poll_now()
+    running.until_told("is read again")
+    assert running.told().count("no folder 'Nowhere'") == 1
+    assert running.told().count("no folder 'Neither'") == 1
+    running.end()
+
+
 def test_health_is_told_by_file_and_url(nosend: Shell, dovecot: Dovecot, watch) -> None:
     port = free_port()
     dovecot.fill("watch-health", [notice(1)])

@@ -42,7 +42,7 @@ class MailboxUnreachableError(NosendError):
 
 
 class MailboxBusyError(MailboxUnreachableError):
-    """The mailbox takes no log-ins now because there were too many: asking again soon makes it worse."""
+    """The mailbox takes no log-ins now: throttled. Who asks again soon makes it worse."""
 
 
 class StoreRefusedError(NosendError):

@@ -193,6 +193,18 @@ class Judged:
     judged_by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A recognised notice in a folder, by its UID, and what was done with it there and when: "" if nothing."""
+
+    uid: int
+    key: str
+    sha256: str
+    size: int
+    settled: str
+    settled_at: datetime | None
+
+
 class Action(StrEnum):
     """What an event says of a mail."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from nosend import log
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import now
+from nosend.mailbox import settling
 from nosend.mailbox.reading import FolderReader
 from nosend.store.recording import Recorded
 
@@ -29,7 +30,7 @@ _UNFINISHED_BEFORE_SET_ASIDE = 5  # a mail that was begun so often alone is set 
 _POISON = f"the process died {_UNFINISHED_BEFORE_SET_ASIDE} times while it was judged"
 
 
-class Store(Protocol):
+class Store(settling.Store, Protocol):
     """What the service needs of a store."""
 
     def cursor(self, account: str, folder: str, origin: str, uidvalidity: int) -> Cursor:
@@ -97,8 +98,12 @@ class Visit:
     connect: Callable[[], AbstractContextManager[ImapMailbox]]
 
     def report(self) -> Report:
-        """Read every folder; a folder in trouble does not hold up the others. Raises what the store raises."""
+        """Read every folder, then settle the notices; a folder in trouble does not hold up the others.
+
+        Raises what the store raises.
+        """
         report = Report()
+        read: list[Folder] = []
         try:
             with self.connect() as inbox:
                 for name in self.mailbox.folders:
@@ -109,9 +114,23 @@ class Visit:
                         continue
                     for found in chain(self._read(inbox, folder), self._read_again(inbox, folder)):
                         report += found
+                    read.append(folder)
+                report += self._settle(inbox, read)
         except (MailboxRefusedError, MailboxUnreachableError, ConfigError) as trouble:
             report += Report(troubles=(trouble,))
         return report
+
+    def _settle(self, inbox: ImapMailbox, read: Sequence[Folder]) -> Report:
+        """Settle the notices of the folders that were read; what keeps all of them from it is told once."""
+        troubles: dict[str, NosendError] = {}
+        for folder in read:
+            notices = settling.Settling(self.mailbox, inbox, folder, self.store, now)
+            done = 0
+            for count in notices.run():
+                done += count
+                self.progress(f"{self.mailbox.account} {folder.name}: notices put away", done, done)
+            troubles |= {str(trouble): trouble for trouble in notices.troubles}
+        return Report(troubles=tuple(troubles.values()))
 
     def _read_again(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         """Read what was passed over by other rules: a new pack may know it."""

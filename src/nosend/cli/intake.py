@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def sync(session: Session) -> int:
     """Read what is new in the mailboxes, once. For cron: prints nothing when all is well.
 
-    The mailbox is opened read-only: no flag, no mail is touched. A mailbox in trouble does not hold up the
-    others; the exit code tells the worst of what happened.
+    The mailbox is opened read-only, and no mail is touched unless mark_notices or move_notices_to says so. A mailbox
+    in trouble does not hold up the others; the exit code tells the worst of what happened.
     """
     from nosend import monitor, service  # noqa: PLC0415 - each verb loads what it needs
     from nosend.judging import now  # noqa: PLC0415

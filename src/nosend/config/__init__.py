@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nosend.config import oauth, packs
+from nosend.config import oauth, packs, settling
 from nosend.config.addresses import is_loopback, listen_address
 from nosend.config.key import Key, required
 from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS, wrong
@@ -55,6 +55,8 @@ class Mailbox:
     read_all: bool
     trust: Trust
     timeout: int
+    mark_notices: str = ""
+    move_notices_to: str = ""
 
     def __repr__(self) -> str:
         """Name the mailbox; never its password."""
@@ -205,6 +207,7 @@ def _contradictions(box: dict[str, Any], path: Path) -> list[str]:
         told = f"{' and '.join(given)} are given" if given else "no password"
         problems.append(f"{told}: give exactly one of {', '.join(SECRETS)}")
     problems += oauth.contradictions(box)
+    problems += settling.contradictions(box)
     for key, plain, other in (
         ("password", box.get("password"), "password_env"),
         ("oauth_client_secret", "plain" in box.get("oauth_client_secret", ()), '{ env = "NAME" }'),

@@ -12,6 +12,7 @@ from nosend.config.addresses import no_listener, no_prom
 from nosend.config.key import Key, no_choice, required
 from nosend.config.oauth import OAUTH_KEYS
 from nosend.config.secret import SECRET_KEYS
+from nosend.config.settling import SETTLING_KEYS
 
 TLS = ("implicit", "starttls", "none")
 AUTHENTICITY = ("prefer", "require", "off")
@@ -177,6 +178,7 @@ MAILBOX_KEYS = (
         'a notice to none of these: "own" lists it under the account above, "suspect" asks a person',
         wrong=no_choice(*UNKNOWN_ACCOUNT),
     ),
+    *SETTLING_KEYS,
     Key("timeout", int, 60, "seconds to wait for the server at each step", wrong=_no_timeout),
 )
 

@@ -8,14 +8,15 @@ import socket
 import ssl
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, ProtocolError
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
+from nosend.mailbox import dialect
 from nosend.mailbox.line import LateError
-from nosend.mailbox.sasl import words
+from nosend.mailbox.sasl import not_now, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,13 @@ class _Imap(imaplib.IMAP4):
             self._line.opened(sock)
         return sock
 
+    def readline(self) -> bytes:
+        """Read a line, which may be longer than imaplib's megabyte: a million UIDs found by a search are eleven."""
+        line: Any = self.file.readline(dialect.LONGEST_LINE + 1)
+        if len(line) > dialect.LONGEST_LINE:
+            raise self.abort(f"a line of more than {dialect.LONGEST_LINE} bytes")
+        return dialect.usual(line)
+
 
 class Client(IMAPClient):  # type: ignore[misc]  # imapclient carries no types
     """imapclient, not yet logged in. Raises what `in_words` tells."""
@@ -54,6 +62,11 @@ class Client(IMAPClient):  # type: ignore[misc]  # imapclient carries no types
         super().__init__(
             settings.host, settings.port, ssl=settings.tls == "implicit", ssl_context=context, timeout=timeout
         )
+
+    def _do_capabilites(self) -> tuple[bytes, ...]:  # imapclient's name
+        """Ask what the server can do, once logged in; one that answers without data can what it could before."""
+        _, data = self._imap.capability()
+        return tuple((data[0] or " ".join(self._imap.capabilities).encode()).upper().split())
 
     def _create_IMAP4(self) -> _Imap:  # noqa: N802 - imapclient's name
         return self._connect()
@@ -86,7 +99,8 @@ def in_words(settings: Mailbox) -> Iterator[None]:
         raise MailboxUnreachableError(f"{where} {told}: try again later") from error
     except UnicodeError as error:
         raise MailboxRefusedError(f"{where}: that is no name of a host, or a name in it is not ASCII") from error
-    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
+    except (ValueError, OverflowError, MemoryError, RecursionError, TypeError, LookupError, AttributeError) as error:
+        # imapclient takes many answers for what they should be
         raise MailboxUnreachableError(f"{where} gave an answer that cannot be read: try again later") from error
     except OSError as error:
         raise MailboxUnreachableError(
@@ -98,9 +112,11 @@ def in_words(settings: Mailbox) -> Iterator[None]:
             if tls != "implicit" and settings.port == 993
             else ": try again later"
         )
-        raise MailboxUnreachableError(f"{where} broke off ({words(error)}){hint}") from error
+        kind = not_now(words(error)) or MailboxUnreachableError
+        raise kind(f"{where} broke off ({words(error)}){hint}") from error
     except IMAPClientError as error:
-        kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else MailboxUnreachableError
+        kind = not_now(words(error)) or MailboxUnreachableError
+        kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else kind
         raise kind(f"{where} refused ({words(error)})") from error
 
 

@@ -1,5 +1,7 @@
 """An IMAP connection (RFC 3501), read-only: EXAMINE, and BODY.PEEK by whoever fetches, leave no trace.
 
+What changes a mailbox goes through `commanding`, and stands in `writing`.
+
 The one typed adapter around imapclient, which carries no types. Whatever the library raises, every call raises
 MailboxRefusedError (mend it) or MailboxUnreachableError (try again), in words.
 """
@@ -13,14 +15,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
-from imapclient.exceptions import IMAPClientError
+from imapclient.exceptions import IMAPClientError, ProtocolError
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
 from nosend.mailbox import idle, sasl
 from nosend.mailbox.connection import Client, in_words, tls_context, where_is
 from nosend.mailbox.line import Line
-from nosend.mailbox.sasl import NOT_NOW, words
+from nosend.mailbox.sasl import not_now, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +72,7 @@ class ImapMailbox:
         client = self._connect()
         try:
             sasl.log_in(client, self._settings, self._where, credentials)
+            sasl.introduce(client)
         except BaseException:
             client.shutdown()
             raise
@@ -85,7 +88,8 @@ class ImapMailbox:
                 client.starttls(context)
                 self._line.opened(client.socket())
             except BaseException:
-                client.shutdown()
+                with contextlib.suppress(OSError):  # of a socket that TLS has taken and given up
+                    client.shutdown()
                 raise
         return client
 
@@ -126,12 +130,13 @@ class ImapMailbox:
             except imaplib.IMAP4.abort:
                 raise
             except IMAPClientError as error:
-                if NOT_NOW.search(str(error).encode()):
-                    raise MailboxUnreachableError(f"{self._where} cannot open {name!r} now ({words(error)})") from error
-                raise MailboxRefusedError(
-                    f"{self._where} has no folder {name!r} ({words(error)}){self._near(name)}"
-                ) from error
+                said = words(error)
+                if kind := not_now(said):
+                    raise kind(f"{self._where} cannot open {name!r} now ({said}): try again later") from error
+                raise MailboxRefusedError(f"{self._where} {self._why_not(name, said)}") from error
         uidvalidity = answer.get(b"UIDVALIDITY")
+        if uidvalidity is None and b"EXISTS" not in answer:
+            raise MailboxUnreachableError(f"{self._where} opened {name!r} without telling anything: try again later")
         if not isinstance(uidvalidity, int) or not 0 <= uidvalidity < _END_OF_NUMBERS:
             raise MailboxRefusedError(
                 f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart"
@@ -140,6 +145,27 @@ class ImapMailbox:
         if self._watched is None or self._watched.name == name:
             self._watched = folder
         return folder
+
+    @contextlib.contextmanager
+    def commanding(self, doing: str) -> Iterator[Any]:
+        """Give the client for one command that changes something, and say in words why it could not be done.
+
+        Raises MailboxRefusedError when the server says no, MailboxUnreachableError when it says "not now" or nothing:
+        then it is not known whether it was done.
+        """
+        with self._told():
+            try:
+                yield self._client
+            except imaplib.IMAP4.readonly as error:
+                raise MailboxRefusedError(
+                    f"{self._where} cannot {doing}: it lets this user only read: ask its keeper for the right"
+                ) from error
+            except (imaplib.IMAP4.abort, ProtocolError):
+                raise
+            except IMAPClientError as error:
+                said = words(error)
+                kind = not_now(said) or MailboxRefusedError
+                raise kind(f"{self._where} cannot {doing} ({said})") from error
 
     def wait(self, bell: Bell, seconds: float) -> None:
         """Wait until there may be something new, the bell rings or the time is over: with IDLE where the server has it.
@@ -167,8 +193,27 @@ class ImapMailbox:
         with self._told():
             idle.end(self._client, tag)
 
-    def _near(self, name: str) -> str:
-        names = [one_line(str(found)) for _, _, found in self._client.list_folders()]
+    def near(self, name: str) -> str:
+        """Say which folders there are, those first that may be meant by a name."""
+        return self._near(name, self._names())
+
+    def _names(self) -> list[str]:
+        return [one_line(str(found)) for _, _, found in self._client.list_folders()]
+
+    def _why_not(self, name: str, said: str) -> str:
+        """Say why a folder cannot be opened: it is not there, or it is and the server refuses."""
+        try:
+            names = self._names()
+        except imaplib.IMAP4.abort:
+            raise
+        except (IMAPClientError, ValueError, TypeError):
+            names = []
+        if name in names or name.upper() == "INBOX":
+            return f"refused to open folder {name!r} ({said}): ask who runs it"
+        return f"has no folder {name!r} ({said}){self._near(name, names)}"
+
+    @staticmethod
+    def _near(name: str, names: list[str]) -> str:
         folded = {one.casefold(): one for one in names}
         near = [folded[one] for one in get_close_matches(name.casefold(), list(folded), 3, 0.5)]
         near += [one for one in names if re.split(r"[/.\\]", one)[-1].casefold() == name.casefold() and one not in near]
@@ -177,9 +222,23 @@ class ImapMailbox:
 
     def search(self, uids: str) -> list[int]:
         """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them."""
+        return self._found("UID", uids)
+
+    def newest(self) -> int:
+        """Give the UID of the last mail in the open folder, 0 when the server gives none.
+
+        It is asked for by its place: on Cyrus `UID *` is the last UID that was given out, though its mail be gone.
+        """
+        return max(self._found("*"), default=0)
+
+    def _found(self, *criteria: str) -> list[int]:
+        imap = self._client._imap  # noqa: SLF001 - imapclient's own raises when the answer comes in several lines
         with self._told():
-            found = [int(uid) for uid in self._client.search(["UID", uids])]
-            return [uid for uid in found if 0 < uid < _END_OF_NUMBERS]
+            imap.untagged_responses.pop("SEARCH", None)
+            kind, lines = imap.uid("SEARCH", *criteria)
+            if kind != "OK":
+                raise IMAPClientError(f"SEARCH failed: {lines}")
+            return [uid for line in lines if line for uid in _numbers(line) if 0 < uid < _END_OF_NUMBERS]
 
     def fetch(self, uids: list[int], items: list[str]) -> dict[int, dict[bytes, Any]]:
         """Fetch items by explicit UIDs: for ranges imapclient raises after the server did its work.
@@ -196,6 +255,11 @@ class ImapMailbox:
     def _told(self) -> Iterator[None]:
         with in_words(self._settings), self._line.within(self._settings.timeout * _STEPS):
             yield
+
+
+def _numbers(line: bytes) -> Iterator[int]:
+    """Give the numbers of an answer to SEARCH, without the MODSEQ that may stand behind (RFC 7162, 3.1.5)."""
+    return map(int, line.partition(b"(")[0].split())
 
 
 def number(answer: dict[bytes, Any], key: bytes) -> int:

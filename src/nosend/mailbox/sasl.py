@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from imapclient.exceptions import LoginError, ProtocolError
+from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 
-from nosend.errors import MailboxRefusedError, MailboxUnreachableError
+from nosend import __version__
+from nosend.errors import MailboxBusyError, MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
 
 if TYPE_CHECKING:
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 
     from nosend.config import Mailbox
 
-# Answers to LOGIN that say "not now" (RFC 5530), and how Gmail, Yahoo and Exchange say it
-NOT_NOW = re.compile(
-    rb"\[(UNAVAILABLE|LIMIT|INUSE|SERVERBUG|CONTACTADMIN)\]|too many|try again|temporar|not connected|throttl",
+# How servers say "not now", by RFC 5530 or in words of their own; tests/test_login_answers.py has a table of them.
+# First what says "you ask too often", also after wrong passwords: who asks again soon makes it worse
+_BUSY = re.compile(
+    r"\[(LIMIT|OVERQUOTA|THROTTLED)\]|too (many|frequent|much)|throttl|rate.?limit|bandwidth"
+    r"|max\w* number of .*connections",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(r"\[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED|PRIVACYREQUIRED)\]", re.IGNORECASE)
+_NOT_NOW = re.compile(
+    r"\[(UNAVAILABLE|INUSE|SERVERBUG|CONTACTADMIN)\]|(try|again) later|temporar|not connected|unavailable"
+    r"|server error|internal error|generic failure|timed? ?out",
     re.IGNORECASE,
 )
 
@@ -50,8 +59,13 @@ class TokenRefusedError(MailboxRefusedError):
 
 
 def log_in(client: Any, settings: Mailbox, where: str, credentials: str | Bearer) -> None:
-    """Log an IMAPClient in. Raises TokenRefusedError, MailboxRefusedError or MailboxUnreachableError ("not now")."""
+    """Log an IMAPClient in, unless the server's greeting did (PREAUTH).
+
+    Raises TokenRefusedError, MailboxRefusedError, MailboxUnreachableError ("not now") or MailboxBusyError.
+    """
     user = settings.username
+    if client._imap.state == "AUTH":  # noqa: SLF001 - greeted with PREAUTH: no log-in is allowed any more
+        return
     if isinstance(credentials, Bearer):
         _show_token(client, settings, where, credentials)
         return
@@ -65,6 +79,27 @@ def log_in(client: Any, settings: Mailbox, where: str, credentials: str | Bearer
             f"{where} refused the log-in of {user!r} ({_refusal(error, where, credentials)}): "
             "check username and password; Gmail and Yahoo want an app password"
         ) from None
+
+
+def introduce(client: Any) -> None:
+    """Tell the server who we are where it has ID (RFC 2971): NetEase opens no folder before ("Unsafe Login").
+
+    What it answers does not matter. Raises OSError and imaplib's abort of a line that is dead.
+    """
+    try:
+        if client.has_capability("ID"):
+            client.id_({"name": "nosend", "version": __version__})
+    except imaplib.IMAP4.abort:
+        raise
+    except (IMAPClientError, ValueError):
+        pass
+
+
+def not_now(said: str) -> type[MailboxUnreachableError] | None:
+    """Tell by a server's words whether trying again can help, and if it is MailboxBusyError; None for a plain no."""
+    if _BUSY.search(said):
+        return MailboxBusyError
+    return MailboxUnreachableError if not _REFUSED.search(said) and _NOT_NOW.search(said) else None
 
 
 def _show_token(client: Any, settings: Mailbox, where: str, bearer: Bearer) -> None:
@@ -129,8 +164,9 @@ def _refusal(error: LoginError, where: str, *secrets: str) -> str:
     if isinstance(error.__context__, (imaplib.IMAP4.abort, ProtocolError)):
         raise error.__context__ from None  # imapclient calls a broken line a failed log-in
     said = words(error, *secrets)
-    if NOT_NOW.search(said.encode()):
-        raise MailboxUnreachableError(f"{where} takes no log-ins now ({said}): try again later") from None
+    if kind := not_now(said):
+        remedy = "less often, and with fewer connections" if kind is MailboxBusyError else "later"
+        raise kind(f"{where} takes no log-ins now ({said}): try again {remedy}") from None
     return said
 
 

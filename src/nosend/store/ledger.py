@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from nosend.store import entries, file, keeping, passed, recording, rows, told
+from nosend.store import entries, file, keeping, passed, recording, rows, settled, told
 from nosend.store.recording import Recorded
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from nosend.model import Judged, Mail
+    from nosend.model import Judged, Mail, Notice, Place
     from nosend.store.told import Condition
 
 
@@ -149,6 +149,16 @@ class Ledger:
         """Count an attempt at mails that were passed over, before they are read again and judged."""
         with file.transaction(self._path, self._db) as db:
             passed.begin(db, rows.values(cursor), uids, judged_by)
+
+    def unsettled(self, place: Place, done: Sequence[str], after: int) -> tuple[Notice, ...]:
+        """Give the notices of a folder above a UID that are not settled as one of `done`, at most 500."""
+        with file.reading(self._path, self._db) as db:
+            return settled.unsettled(db, place, done, after)
+
+    def settle(self, place: Place, uids: Sequence[int], how: str, now: datetime) -> None:
+        """Write down what was done with notices in their folder."""
+        with file.transaction(self._path, self._db) as db:
+            settled.settle(db, place, uids, how, rows.stamp(now))
 
     def rebuild(self, now: datetime) -> tuple[int, int]:
         """Drop the entries and fold all events again. Gives how many entries there are, and how many differ.

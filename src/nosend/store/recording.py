@@ -63,6 +63,7 @@ def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
         "size": mail.size,
         "received_at": mail.received_at and rows.stamp(mail.received_at),
         "read_at": rows.stamp(now),
+        "settled": "",  # where another mail took the place of one that was settled
     }
     columns = ", ".join(row)
     changes = f"DO UPDATE SET ({columns}) = ({', '.join(f'excluded.{name}' for name in row)})"

@@ -46,6 +46,12 @@ def backlog(db: Database) -> None:
     _run(db, _BACKLOG)
 
 
+@migrations()
+def settled(db: Database) -> None:
+    """Let it be known what was done with a recognised notice in its mailbox."""
+    _run(db, _SETTLED)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -211,4 +217,12 @@ CREATE TABLE told (
 _BACKLOG = """
 -- last_uid: the highest UID that the folder may have held when it was opened last; 0: not known
 ALTER TABLE cursors ADD COLUMN last_uid INTEGER NOT NULL DEFAULT 0
+"""
+
+_SETTLED = """
+-- what was done with a notice where it lies, and when; empty: nothing. `mailbox.settling` says what stands there
+ALTER TABLE ledger ADD COLUMN settled TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN settled_at TEXT;
+CREATE INDEX ledger_settled ON ledger (account, folder, uidvalidity, settled, uid)
+    WHERE verdict = 'opt_out' AND uid IS NOT NULL
 """

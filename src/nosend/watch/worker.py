@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 LONGEST_DELAY = 300.0  # seconds from one attempt to the next, and after the first failure of each kind:
 _FIRST_DELAY, _REFUSED_DELAY, _BUSY_DELAY = 1.0, 30.0, 60.0
 _BETWEEN_ROUNDS = 1.0  # seconds at least, whatever the server says
+_SERVERS_WORDS = re.compile(r"\(.*\)")  # in a message: seconds and numbers of sessions, other ones each time
 _BETWEEN_PROGRESS = 30.0  # seconds from one line of the log to the next
 
 
@@ -79,7 +81,7 @@ class Worker(threading.Thread):
         self._connected_by: Mailbox | None = None
         self._line = Line()
         self._failures = 0
-        self._told = ""
+        self._told: frozenset[str] = frozenset()
         self._progress_told_at = 0.0
 
     def nudge(self) -> None:
@@ -109,29 +111,28 @@ class Worker(threading.Thread):
     def _turn(self) -> None:
         """Do a round and wait, for news or for the next attempt. Raises nothing but Stopped."""
         try:
-            trouble = self._round()
-            self._tell(trouble)
+            troubles = self._round()
+            self._tell(troubles)
             if self._inbox is None:
-                self._back_off(trouble)
+                self._back_off(next(iter(troubles), None))
             else:
                 self._wait(self._inbox)
         except NosendError as trouble:  # of the store
-            self._tell(trouble)
+            self._tell((trouble,))
             self._back_off(trouble)
         except Exception:  # noqa: BLE001 - the daemon's one boundary: a fault must not end a mailbox's thread in silence
             _log.exception("a fault of nosend, please report it:", extra=self._extra)
             self._drop()
             self._back_off(None)
 
-    def _round(self) -> NosendError | None:
-        """Do a round; gives the first of its troubles. Raises what the store raises."""
+    def _round(self) -> tuple[NosendError, ...]:
+        """Do a round; gives its troubles. Raises what the store raises."""
         order = self.order
         self._progress_told_at = time.monotonic()
         verifier = dkim.Verifier() if dkim.installed() else None
         judging = Judging(order.mailbox.trust, order.rules, verifier)
         visit = Visit(order.mailbox, judging, self._store, self._progress, self._connection)
-        troubles = service.one_round(visit).troubles
-        return troubles[0] if troubles else None
+        return service.one_round(visit).troubles
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[ImapMailbox]:
@@ -182,15 +183,16 @@ class Worker(threading.Thread):
         if not self._is_ending:  # else its ring may have been heard already
             self._bell.wait(seconds)
 
-    def _tell(self, trouble: NosendError | None) -> None:
-        """Log a trouble once, and its end."""
-        told = one_line(str(trouble)) if trouble else ""
-        if told and told != self._told:
-            level = logging.WARNING if isinstance(trouble, MailboxUnreachableError) else logging.ERROR
-            _log.log(level, "%s", told, extra=self._extra)
-        elif self._told and not told:
+    def _tell(self, troubles: tuple[NosendError, ...]) -> None:
+        """Log each trouble once, and the end of all."""
+        told = {_SERVERS_WORDS.sub("", one_line(str(trouble))): trouble for trouble in troubles}
+        for words, trouble in told.items():
+            if words not in self._told:
+                level = logging.WARNING if isinstance(trouble, MailboxUnreachableError) else logging.ERROR
+                _log.log(level, "%s", one_line(str(trouble)), extra=self._extra)
+        if self._told and not told:
             _log.info("is read again", extra=self._extra)
-        self._told = told
+        self._told = frozenset(told)
 
     def _progress(self, label: str, done: int, total: int) -> None:
         if self._is_ending:
