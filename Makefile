@@ -2,7 +2,7 @@
 VENV = .venv
 RUN = $(VENV)/bin
 
-.PHONY: demo test lint soak corpus mutants fuzz bench docs clean
+.PHONY: demo test lint soak load corpus mutants fuzz bench docs clean
 
 demo: $(VENV)/.demo
 	$(RUN)/nosend demo
@@ -19,6 +19,12 @@ lint: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(RUN)/pytest -m soak --timeout 3600
 
+# 200 mailboxes in one process: what it lists, how soon, and what that costs; about 20 minutes
+load: $(VENV)/.dev
+	$(RUN)/python bench/mailboxes.py --mailboxes 200 --minutes 10
+	$(RUN)/python bench/mailboxes.py --mailboxes 200 --minutes 3 --tls
+	$(RUN)/python bench/mailboxes.py --mailboxes 200 --minutes 1 --backlog 200
+
 # precision and recall by language, over the fixtures and the matrix
 corpus: $(VENV)/.dev
 	$(RUN)/python tests/corpus.py
@@ -32,11 +38,13 @@ MINUTES = 20
 fuzz: $(VENV)/.fuzz
 	$(RUN)/python tests/fuzz/judge.py --minutes $(MINUTES)
 
-# speed beside a naive reader and two bounce parsers; hostile mails up to 10 MB; a first look at 100,000 mails
+# speed beside a naive reader and two bounce parsers; hostile mails up to 10 MB; a first look at 100,000 mails; from
+# delivery to the list
 bench: $(VENV)/.bench
 	$(RUN)/python bench/recognition.py
 	$(RUN)/python bench/hostile.py
 	$(RUN)/python bench/imap.py
+	$(RUN)/python bench/latency.py
 
 # the generated parts: config.example.toml, the verbs in README.md, the reasons in fixtures/, the corpus in docs/
 docs: $(VENV)/.dev

@@ -15,9 +15,12 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from imapclient import IMAPClient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PASSWORD = "secret"
 
@@ -90,10 +93,18 @@ class Dovecot(Server):
 
     `port` speaks plain IMAP with STARTTLS, `tls_port` TLS; `ca` is the certificate of both, for `localhost`. With the
     URL of an `introspection` endpoint (RFC 7662) access tokens that it calls active, with the scope "mail", are
-    taken, too. `prefix` stands before all folders but INBOX; its last character is the delimiter.
+    taken, too. `prefix` stands before all folders but INBOX; its last character is the delimiter. A `crowd` of users
+    may be logged in all at once.
     """
 
-    def __init__(self, introspection: str = "", mechanisms: str = "xoauth2 oauthbearer", *, prefix: str = "/") -> None:
+    def __init__(
+        self,
+        introspection: str = "",
+        mechanisms: str = "xoauth2 oauthbearer",
+        *,
+        prefix: str = "/",
+        crowd: Sequence[str] = (),
+    ) -> None:
         self._prefix = prefix
         # short and traversable: UNIX sockets have 108 bytes, and pytest's own folders are 0700
         self.home = Path(tempfile.mkdtemp(prefix="nsd", dir="/tmp"))
@@ -104,20 +115,23 @@ class Dovecot(Server):
         self.port, self.tls_port = free_port(), free_port()
         self.ca = certificate(self.home)
         self._log = self.home / "dovecot.log"
+        self._crowd = {user: 40_000 + number for number, user in enumerate(crowd)} if self._as_root else {}
         self.configuration = self.home / "dovecot.conf"
         self.configuration.write_text(
-            self._settings() + (self._oauth(introspection, mechanisms) if introspection else "")
+            (self._for_a_crowd(len(crowd)) if crowd else "")
+            + self._settings()
+            + (self._oauth(introspection, mechanisms) if introspection else "")
         )
         (self.home / "home").mkdir()
         self.give(self.home / "home")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
-    def give(self, *paths: Path) -> None:
-        """Let the user that Dovecot runs as own these files."""
+    def give(self, *paths: Path, user: str = "") -> None:
+        """Let the user that Dovecot runs as own these files; of a crowd each user is one of their own."""
         if self._as_root:
             for path in paths:
-                os.chown(path, self.account.pw_uid, self.account.pw_gid)
+                os.chown(path, self._crowd.get(user, self.account.pw_uid), self.account.pw_gid)
 
     def _settings(self) -> str:
         home, user = self.home, self.account.pw_name
@@ -168,6 +182,28 @@ service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
   }}
+}}
+"""
+
+    def _for_a_crowd(self, number: int) -> str:
+        """Raise the limits. Users of one uid share 128 inotify instances, without which IDLE looks by the clock."""
+        home = self.home
+        users = [f"{user}::{uid}:{self.account.pw_gid}::{home}/home/{user}::" for user, uid in self._crowd.items()]
+        (home / "users").write_text("".join(f"{line}\n" for line in users))
+        return f"""
+default_process_limit = {2 * number + 100}
+default_client_limit = {10 * number + 1000}
+mailbox_idle_check_interval = 2 secs
+service imap {{
+  process_limit = {2 * number + 100}
+}}
+service imap-login {{
+  service_count = 0
+  process_limit = 4
+}}
+userdb {{
+  driver = passwd-file
+  args = {home}/users
 }}
 """
 
@@ -223,7 +259,7 @@ passdb {{
         path = mail if folder == "INBOX" else mail / f".{folder.replace('/', '.')}"
         for name in ("cur", "new", "tmp"):
             (path / name).mkdir(parents=True, exist_ok=True)
-        self.give(mail.parent, mail, path, path / "cur", path / "new", path / "tmp")
+        self.give(mail.parent, mail, path, path / "cur", path / "new", path / "tmp", user=user)
         return path
 
     def fill(self, user: str, mails: list[bytes], folder: str = "INBOX") -> None:
@@ -231,9 +267,16 @@ passdb {{
         path = self.maildir(user, folder)
         start = sum(1 for part in ("new", "cur") for _ in (path / part).iterdir())
         for number, raw in enumerate(mails, start):
-            file = path / "new" / f"{1_700_000_000 + number}.M{number}.localhost"
+            file = path / "tmp" / f"{1_700_000_000 + number}.M{number}.localhost"
             file.write_bytes(raw)
-            self.give(file)
+            self.give(file, user=user)
+            file.rename(path / "new" / file.name)  # whole, whoever is looking
+
+    def deliver(self, user: str, mail: bytes) -> None:
+        """Deliver a mail to a user's INBOX as a mail server does."""
+        lda = shutil.which("dovecot-lda", path="/usr/lib/dovecot:/usr/libexec/dovecot:/usr/local/libexec/dovecot")
+        assert lda
+        subprocess.run([lda, "-c", self.configuration, "-d", user, "-f", "a@b"], input=mail, check=True, timeout=60)
 
 
 class Scripted:

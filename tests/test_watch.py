@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sqlite3
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nosend.config.secret import Secret
 from nosend.errors import ConfigError, MailboxBusyError, MailboxRefusedError, MailboxUnreachableError
 from nosend.monitor.heartbeat import Heartbeat
 from nosend.monitor.systemd import Systemd
+from nosend.store.ledger import Ledger
 from nosend.verdict import rules
 from nosend.watch.worker import LONGEST_DELAY, Order, Worker, delay
 from proxy import Proxy
@@ -335,3 +338,28 @@ def test_a_fault_is_logged_and_ends_nothing(tmp_path: Path, caplog: pytest.LogCa
     assert store.rounds >= 2
     assert "a fault of nosend" in caplog.text
     assert not (tmp_path / "beat").exists()
+
+
+def test_a_line_that_dies_idle_again_and_again_is_not_waited_for_ever_longer(
+    dovecot: Dovecot, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A network that forgets idle connections: each was good for a round, and held for a whole wait."""
+    caplog.set_level(logging.DEBUG, "nosend.watch.worker")
+    dovecot.maildir("watch-forgotten")
+    heartbeat = Heartbeat({"shop": 60.0}, Systemd({}), tmp_path / "beat")
+    password = Secret("password_env", "env", "NOSEND_PASSWORD", (), "watch-forgotten")
+    with Ledger(tmp_path / "nosend.db") as store, Proxy(dovecot.port) as proxy:
+        box = mailbox(proxy.port, "watch-forgotten", secret=password, timeout=1)
+        worker = Worker(Order(box, rules.builtin(), 1), store, heartbeat, {"NOSEND_PASSWORD": PASSWORD})
+        worker.start()
+        for number in range(1, 5):
+            deadline = time.monotonic() + 20
+            while proxy.connections < number and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(0.5)  # it idles by now, for a second
+            proxy.bury()
+        worker.end()
+        worker.join(10)
+    waited = [record.args[0] for record in caplog.records if "tries again in" in record.msg]
+    assert len(waited) >= 3
+    assert max(waited) <= 1.0

@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 LONGEST_DELAY = 300.0  # seconds from one attempt to the next, and after the first failure of each kind:
 _FIRST_DELAY, _REFUSED_DELAY, _BUSY_DELAY = 1.0, 30.0, 60.0
+_HELD = 30.0  # seconds of waiting, or a whole wait, after which a line that breaks is no failure like the one before
 _BETWEEN_ROUNDS = 1.0  # seconds at least, whatever the server says
 _SERVERS_WORDS = re.compile(r"\(.*\)")  # in a message: seconds and numbers of sessions, other ones each time
 _BETWEEN_PROGRESS = 30.0  # seconds from one line of the log to the next
@@ -160,10 +161,13 @@ class Worker(threading.Thread):
     def _wait(self, inbox: ImapMailbox) -> None:
         """Wait for news. That the line breaks meanwhile is no trouble until the next connection fails, too."""
         self._heartbeat.beat(self.name)
+        begun_at, longest = time.monotonic(), self.order.poll_seconds
         try:
-            inbox.wait(self._bell, self.order.poll_seconds)
+            inbox.wait(self._bell, longest)
         except (MailboxUnreachableError, MailboxRefusedError) as broken:
             self._drop()
+            if time.monotonic() - begun_at >= min(longest, _HELD):
+                self._failures = 0  # else a network that drops idle lines would be waited for ever longer
             if not self._is_ending:
                 _log.info("the connection was lost (%s)", one_line(str(broken)), extra=self._extra)
                 self._back_off(None)
