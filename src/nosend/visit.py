@@ -10,7 +10,7 @@ from nosend import log
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import now
 from nosend.mailbox import settling
-from nosend.mailbox.reading import FolderReader
+from nosend.mailbox.reading import AT_ONCE, FolderReader
 from nosend.store.recording import Recorded
 
 if TYPE_CHECKING:
@@ -89,13 +89,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One round's visit to one mailbox. `connect` gives the connection, and knows what becomes of it afterwards."""
+    """One round's visit to one mailbox. `connect` gives the connection, and knows what becomes of it afterwards.
+
+    `at_once` bounds how many mails are held in memory.
+    """
 
     mailbox: Mailbox
     judging: Judging
     store: Store
     progress: Progress
     connect: Callable[[], AbstractContextManager[ImapMailbox]]
+    at_once: int = AT_ONCE
 
     def report(self) -> Report:
         """Read every folder, then settle the notices; a folder in trouble does not hold up the others.
@@ -139,7 +143,7 @@ class Visit:
         uids = store.passed_over(cursor, judging.fingerprint)
         if uids:
             store.begin_passed_over(cursor, uids, judging.fingerprint)
-        for batch in FolderReader(mailbox, inbox, folder, judging.rules).mails(uids):
+        for batch in FolderReader(mailbox, inbox, folder, judging.rules, self.at_once).mails(uids):
             yield Report(recorded=store.record([judging.judge(mail) for mail in batch.mails], now()))
 
     def _read(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
@@ -147,7 +151,7 @@ class Visit:
         known = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
         cursor = replace(known, last_uid=max(0, folder.uidnext - 1))
         begun_at = cursor.uid
-        for batch in FolderReader(mailbox, inbox, folder, judging.rules).new_mails(cursor.uid):
+        for batch in FolderReader(mailbox, inbox, folder, judging.rules, self.at_once).new_mails(cursor.uid):
             cautious = cursor.attempts >= _UNFINISHED_BEFORE_CAUTION and cursor.uid < cursor.in_hand
             for portion in batch.one_by_one() if cautious else (batch,):
                 poison = cautious and cursor.attempts >= _UNFINISHED_BEFORE_SET_ASIDE
