@@ -38,10 +38,12 @@ MINUTES = 20
 fuzz: $(VENV)/.fuzz
 	$(RUN)/python tests/fuzz/judge.py --minutes $(MINUTES)
 
-# speed beside a naive reader and two bounce parsers; hostile mails up to 10 MB; from delivery to the list
+# speed beside a naive reader and two bounce parsers; hostile mails up to 10 MB; a first look at 100,000 mails; from
+# delivery to the list
 bench: $(VENV)/.bench
 	$(RUN)/python bench/recognition.py
 	$(RUN)/python bench/hostile.py
+	$(RUN)/python bench/imap.py
 	$(RUN)/python bench/latency.py
 
 # the generated parts: config.example.toml, the verbs in README.md, the reasons in fixtures/, the corpus in docs/

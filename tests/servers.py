@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -122,11 +123,12 @@ class Dovecot(Server):
             + (self._oauth(introspection, mechanisms) if introspection else "")
         )
         (self.home / "home").mkdir()
-        self._give("", self.home / "home")
+        self.give(self.home / "home")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
-    def _give(self, user: str, *paths: Path) -> None:
+    def give(self, *paths: Path, user: str = "") -> None:
+        """Let the user that Dovecot runs as own these files; of a crowd each user is one of their own."""
         if self._as_root:
             for path in paths:
                 os.chown(path, self._crowd.get(user, self.account.pw_uid), self.account.pw_gid)
@@ -257,7 +259,7 @@ passdb {{
         path = mail if folder == "INBOX" else mail / f".{folder.replace('/', '.')}"
         for name in ("cur", "new", "tmp"):
             (path / name).mkdir(parents=True, exist_ok=True)
-        self._give(user, mail.parent, mail, path, path / "cur", path / "new", path / "tmp")
+        self.give(mail.parent, mail, path, path / "cur", path / "new", path / "tmp", user=user)
         return path
 
     def fill(self, user: str, mails: list[bytes], folder: str = "INBOX") -> None:
@@ -267,7 +269,7 @@ passdb {{
         for number, raw in enumerate(mails, start):
             file = path / "tmp" / f"{1_700_000_000 + number}.M{number}.localhost"
             file.write_bytes(raw)
-            self._give(user, file)
+            self.give(file, user=user)
             file.rename(path / "new" / file.name)  # whole, whoever is looking
 
     def deliver(self, user: str, mail: bytes) -> None:
@@ -326,3 +328,52 @@ class Scripted:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class Counted:
+    """A way to a server on this machine that keeps what the client says: a line of `lines` is a round trip."""
+
+    def __init__(self, port: int) -> None:
+        self.lines: list[bytes] = []
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def after_log_in(self) -> int:
+        """Count the commands after the log-in, without the log-out."""
+        words = [line.split(b" ")[1].strip().upper() for line in self.lines]
+        return len([word for word in words[words.index(b"LOGIN") + 1 :] if word != b"LOGOUT"])
+
+    def __enter__(self) -> Counted:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._between, args=(client,), daemon=True).start()
+
+    def _between(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._to)) as server:
+            back = threading.Thread(target=self._pass, args=(server, client), daemon=True)
+            back.start()
+            self._pass(client, server, self.lines)
+            back.join()
+
+    @staticmethod
+    def _pass(giver: socket.socket, taker: socket.socket, lines: list[bytes] | None = None) -> None:
+        rest = b""
+        with contextlib.suppress(OSError):
+            while data := giver.recv(65536):
+                if lines is not None:
+                    *whole, rest = (rest + data).split(b"\r\n")
+                    lines += whole
+                taker.sendall(data)
+        for end in (giver, taker):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -84,7 +84,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
     top = {
         "database": '"data/list.db"', "packs": '"packs"', "keep_days": "30", "keep_megabytes": "7",
         "heartbeat_file": '"run/alive"', "metrics_file": '"run/nosend.prom"', "metrics_listen": '"[::1]:9464"',
-        "on_change_command": '["mail-me", "now"]',
+        "on_change_command": '["mail-me", "now"]', "poll_seconds": "7",
     }  # fmt: skip
     assert top.keys() == {key.name for key in config.TOP_KEYS}
     path = written(tmp_path, keys, top="\n".join(f"{name} = {value}" for name, value in top.items()))
@@ -97,6 +97,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         packs=tmp_path / "packs",
         keep_days=30,
         keep_megabytes=7,
+        poll_seconds=7,
         mailboxes=(
             Mailbox(
                 account="shop-us",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import socket
-import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +13,11 @@ import pytest
 from conftest import Shell
 from cyrus import Cyrus, cyrus_root
 from nosend.demo import server as demo
+from proxy import Proxy
 from servers import Dovecot, Server
 from test_sync import TIMES_OF_THE_RUN, noise, notice, order
+from test_watch import configure as watch_for
+from test_watch import watch  # noqa: F401 - a fixture
 
 
 class Pymap(Server):
@@ -144,9 +146,11 @@ def test_two_folders_and_a_missing_one(nosend: Shell, server: Server, user: str)
     folder = below_inbox(server, user, "Amazon")
     server.fill(user, [notice(1)])
     server.fill(user, [notice(2)], folder)
-    configure(nosend, server, user, folders=["INBOX", folder, "Amazon"])
+    # many servers repeat the name, which must not be taken for their own words
+    configure(nosend, server, user, folders=["Too many, try again later", "INBOX", folder, "Amazon"])
     done = nosend("sync", code=2)
     assert listed(nosend) == [order(1), order(2)]
+    assert "has no folder 'Too many, try again later'" in done.stderr
     assert "has no folder 'Amazon'" in done.stderr
     assert f"did you mean '{folder}'?" in done.stderr
 
@@ -198,56 +202,56 @@ def test_tls(nosend: Shell, tls_server: Dovecot | Cyrus, user: str, tls: str) ->
 
 
 def test_connection_cut_anywhere_loses_and_doubles_nothing(nosend: Shell, server: Server, user: str) -> None:
-    """A proxy cuts after N bytes of the server; each run ends with 0 or 75, and the last one has all."""
+    """A relay cuts after N bytes of the server; each run ends with 0 or 75, and the last one has all."""
     server.fill(user, [notice(n) for n in range(4)])
-    configure(nosend, server, user)
-    with Cutting(server.port, None) as whole:
-        nosend.configure(server.login(user), whole.port)
+    nosend.env["NOSEND_PASSWORD"] = server.password
+    with Proxy(server.port) as line:
+        nosend.configure(server.login(user), line.port)
         assert nosend.sync_here() == ("", 0)
-    (nosend.folder / "nosend.db").unlink()
-    for limit in range(1, whole.passed, whole.passed // 20):
-        with Cutting(server.port, limit) as line:
-            nosend.configure(server.login(user), line.port)
+        whole = line.down
+        (nosend.folder / "nosend.db").unlink()
+        for line.cut_after in range(1, whole, whole // 10):
             said, code = nosend.sync_here()
             assert code in {0, 75}, said
-    nosend.configure(server.login(user), server.port)
-    assert nosend.sync_here() == ("", 0)
+        line.cut_after = None
+        assert nosend.sync_here() == ("", 0)
     assert nosend.rows("SELECT value, notices FROM blacklist ORDER BY value") == [(order(n), 1) for n in range(4)]
 
 
-class Cutting:
-    """A proxy that takes one connection and cuts it after `limit` bytes of the server; `passed` counts them."""
+def test_watch_hears_of_new_mail_and_comes_back_after_a_cut(nosend: Shell, server: Server, user: str, watch) -> None:  # noqa: F811
+    """By IDLE, which all three have: the next poll is minutes away."""
+    server.fill(user, [notice(1)])
+    with Proxy(server.port) as line:
+        nosend.env["NOSEND_PASSWORD"] = server.password
+        watch_for(nosend, server.login(user), line.port, {"poll_seconds": 290})
+        running = watch()
+        running.until_listed(order(1))
+        time.sleep(1.5)
+        server.fill(user, [notice(2)])
+        running.until_listed(order(2))
+        line.cut()
+        server.fill(user, [notice(3)])
+        running.until_listed(order(3))
+        running.end()
+    assert nosend.rows("SELECT value, notices FROM blacklist ORDER BY value") == [(order(n), 1) for n in (1, 2, 3)]
 
-    def __init__(self, server: int, limit: int | None) -> None:
-        self._server, self._limit = server, limit
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.passed = 0
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Cutting:
-        self._thread.start()
-        return self
+def test_notices_are_moved_and_nothing_else(nosend: Shell, server: Server, user: str) -> None:
+    """Into a folder that is made, in two rounds; what is no notice stays."""
+    done = below_inbox(server, user, "Done")
+    server.fill(user, [noise(1), notice(1), noise(2), notice(2)])
+    configure(nosend, server, user, move_notices_to=done)
+    assert nosend.sync_here() == ("", 0)
+    assert where(server, user) == {"INBOX": 2, done: 2}
+    Server.fill(server, user, [notice(3), noise(3)])  # by IMAP: files would get the names of those that were moved
+    assert nosend.sync_here() == ("", 0)
+    assert where(server, user) == {"INBOX": 3, done: 3}
+    assert listed(nosend) == [order(1), order(2), order(3)]
+    assert all(
+        b"auto-communication@" not in raw for name, (raw, _) in server.snapshot(user).items() if done not in name
+    )
 
-    def __exit__(self, *_: object) -> None:
-        self._thread.join(10)
-        self._listener.close()
 
-    def _serve(self) -> None:
-        client, _ = self._listener.accept()
-        server = socket.create_connection(("127.0.0.1", self._server))
-        threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
-        with client, server:
-            while (self._limit is None or self.passed < self._limit) and (data := server.recv(4096)):
-                some = data if self._limit is None else data[: self._limit - self.passed]
-                client.sendall(some)
-                self.passed += len(some)
-            for end in (client, server):  # closing alone would wait for the thread that reads from it
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-
-    @staticmethod
-    def _pump(client: socket.socket, server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := client.recv(4096):
-                server.sendall(data)
+def where(server: Server, user: str) -> dict[str, int]:
+    """Count the mails by folder."""
+    return dict(Counter(name.rpartition("/")[0] for name in server.snapshot(user)))

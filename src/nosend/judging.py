@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from nosend import identifiers, verdict
@@ -26,7 +27,7 @@ class Verifier(Protocol):
         """Give the domains whose signature over a mail holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judging:
     """By what the mails of one mailbox are judged: what the user trusts, the packs, and who verifies DKIM."""
 
@@ -34,7 +35,7 @@ class Judging:
     rules: Rules
     verifier: Verifier | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Name all that a verdict depends on beside the mail: a suspect is judged again when it changes."""
         trust = (sorted(self.trust.forwarders), self.trust.authserv_id, self.trust.policy, self.trust.accounts)
@@ -46,7 +47,7 @@ class Judging:
         if mail.trouble:
             return self.set_aside(mail, mail.trouble)
         try:
-            read = verdict.read(mail.raw, self.trust, self.rules)
+            read = mail.heading or verdict.read(mail.raw, self.trust, self.rules)
             return self._judged(mail, read, self._verdict(mail, read))
         except Exception as error:  # noqa: BLE001 - the one boundary: no mail may stop the round, MemoryError and RecursionError included
             return self.set_aside(mail, f"broke the reader: {type(error).__name__}")
@@ -70,7 +71,7 @@ class Judging:
     def _judged(self, mail: Mail, read: Letter, found: Verdict | None, trouble: str = "") -> Judged:
         digest = hashlib.sha256(mail.raw).hexdigest()
         written_at = believable(header.date(next(iter(read.header("date")), "")), mail.received_at)
-        if found:  # an attached notice has a date of its own
+        if found and found.opt_outs:  # an attached notice has a date of its own
             dated = (replace(one, written_at=believable(one.written_at, written_at)) for one in found.opt_outs)
             found = replace(found, opt_outs=tuple(dated))
         ids = [value for value in read.header("message-id") if value]

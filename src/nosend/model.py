@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Place:
 class Mail:
     """Raw bytes, and where and when they were found. `size` is the mail's true size; `raw` may be its beginning.
 
-    `trouble` says why there are no bytes of a mail that is there.
+    `trouble` says why there are no bytes of a mail that is there. `heading` is the letter that was read of it already,
+    where that settles what it is.
     """
 
     raw: bytes
@@ -66,9 +68,10 @@ class Mail:
     received_at: datetime | None
     size: int
     trouble: str = ""
+    heading: Letter | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Letter:
     """A mail decoded.
 
@@ -87,8 +90,15 @@ class Letter:
 
     def header(self, name: str) -> tuple[str, ...]:
         """Give all values of one header field; the name's case does not matter (RFC 5322, 1.2.2)."""
-        wanted = name.lower()
-        return tuple(value for key, value in self.headers if key.lower() == wanted)
+        return self._by_name.get(name.lower(), ())
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, value in self.headers:
+            key = name.lower()
+            found[key] = (*found[key], value) if key in found else (value,)
+        return found
 
 
 class Policy(StrEnum):

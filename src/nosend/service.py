@@ -22,7 +22,7 @@ from nosend.mailbox import archive, dkim, login
 from nosend.mailbox.imap import ImapMailbox
 from nosend.model import Trust
 from nosend.verdict import rules
-from nosend.visit import Report, Visit
+from nosend.visit import Report, Span, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nosend.config import Mailbox, Settings
     from nosend.errors import NosendError
     from nosend.model import Mail
-    from nosend.visit import Progress, Store
+    from nosend.visit import Adopted, Progress, Store
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +45,13 @@ def judging_of(settings: Settings | None, account: str) -> Judging:
     return Judging(settings.trust_of(account), rules.load(packs.sources(settings.packs)), verifier)
 
 
-def sync(settings: Settings, store: Store, environment: Mapping[str, str], progress: Progress) -> Report:
-    """Do one round: read what is new in every folder of every mailbox and record it.
+_ALL_NEW = Span()
+
+
+def sync(
+    settings: Settings, store: Store, environment: Mapping[str, str], progress: Progress, span: Span = _ALL_NEW
+) -> Report:
+    """Do one round: read what is new in every folder of every mailbox, or what `span` says, and record it.
 
     What waits for a person is judged again first, if the rules or the trust have changed. A mailbox in trouble
     stops neither the others nor what it gave before; troubles of the store stop the round.
@@ -61,7 +66,7 @@ def sync(settings: Settings, store: Store, environment: Mapping[str, str], progr
     verifier = dkim.Verifier() if dkim.installed() else None
     for mailbox in settings.mailboxes:
         connect = partial(_connection, mailbox, environment)
-        report += one_round(Visit(mailbox, Judging(mailbox.trust, known, verifier), store, progress, connect))
+        report += one_round(Visit(mailbox, Judging(mailbox.trust, known, verifier), store, progress, connect, span))
     store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
     return report
 
@@ -72,9 +77,20 @@ def one_round(visit: Visit) -> Report:
     store.round_begun(account)
     again = judge_again(account, visit.judging, store)
     found = visit.report()
-    store.round_done(account, now(), "; ".join(identifiers.one_line(str(trouble)) for trouble in found.troubles))
+    told = "; ".join(identifiers.one_line(str(trouble)) for trouble in found.troubles)
+    store.round_done(account, now(), told, whole=not found.left)
     _log_round(account, found)
     return again + found
+
+
+def adopt(
+    mailboxes: Sequence[Mailbox], store: Store, environment: Mapping[str, str]
+) -> Iterator[Adopted | NosendError]:
+    """Take what is in the folders of mailboxes now as read, unseen. Gives each folder, and the troubles."""
+    for mailbox in mailboxes:
+        connect = partial(_connection, mailbox, environment)
+        judging = Judging(mailbox.trust, rules.builtin())  # not asked
+        yield from Visit(mailbox, judging, store, lambda *_: None, connect).adopt()
 
 
 def _connection(mailbox: Mailbox, environment: Mapping[str, str]) -> ImapMailbox:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from nosend import log
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import now
-from nosend.mailbox import settling
-from nosend.mailbox.reading import AT_ONCE, FolderReader
+from nosend.mailbox import folders, settling
+from nosend.mailbox.reading import AT_ONCE, FolderReader, newest_uid
 from nosend.store.recording import Recorded
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class Store(settling.Store, Protocol):
     def round_begun(self, account: str) -> None:
         """Remember that there is such a mailbox."""
 
-    def round_done(self, account: str, now: datetime, trouble: str = "") -> None:
-        """Remember how a mailbox fared."""
+    def round_done(self, account: str, now: datetime, trouble: str = "", *, whole: bool = True) -> None:
+        """Remember how a mailbox fared, and whether its folders were read to their ends."""
 
 
 class Progress(Protocol):
@@ -76,30 +77,60 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a round did: mails gone past, what changed, and the troubles, in the words of each."""
+    """What a round did: mails gone past, what changed, and the troubles, in the words of each.
+
+    `left` names the folders, with their accounts, of which a limit left something for the next round.
+    """
 
     seen: int = 0
     recorded: Recorded = field(default_factory=Recorded)
     troubles: tuple[NosendError, ...] = ()
+    left: tuple[str, ...] = ()
 
     def __add__(self, other: Report) -> Report:
         """Add up two reports."""
-        return Report(self.seen + other.seen, self.recorded + other.recorded, self.troubles + other.troubles)
+        return Report(
+            self.seen + other.seen,
+            self.recorded + other.recorded,
+            self.troubles + other.troubles,
+            self.left + other.left,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which mails a round looks at; by default those that it has not seen.
+
+    `since`: in a first look, those received on that day or later. `limit`: no more of a folder than about so many, 0 is
+    all. `rescan`: the folders are read from their start again.
+    """
+
+    since: date | None = None
+    limit: int = 0
+    rescan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A folder of which the mails up to a UID are taken as read; `exists` is how many mails it holds."""
+
+    account: str
+    folder: str
+    exists: int
+    uid: int
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One round's visit to one mailbox. `connect` gives the connection, and knows what becomes of it afterwards.
-
-    `at_once` bounds how many mails are held in memory.
-    """
+    """One round's visit to one mailbox. `connect` gives the connection, and knows what becomes of it afterwards."""
 
     mailbox: Mailbox
     judging: Judging
     store: Store
     progress: Progress
     connect: Callable[[], AbstractContextManager[ImapMailbox]]
-    at_once: int = AT_ONCE
+    span: Span = Span()
+    at_once: int = AT_ONCE  # mails looked at, for a bound on memory
 
     def report(self) -> Report:
         """Read every folder, then settle the notices; a folder in trouble does not hold up the others.
@@ -110,11 +141,9 @@ class Visit:
         read: list[Folder] = []
         try:
             with self.connect() as inbox:
-                for name in self.mailbox.folders:
-                    try:
-                        folder = inbox.open_folder(name)
-                    except MailboxRefusedError as trouble:  # this folder; the others may be there
-                        report += Report(troubles=(trouble,))
+                for folder in self._folders(inbox):
+                    if isinstance(folder, MailboxRefusedError):  # this folder; the others may be there
+                        report += Report(troubles=(folder,))
                         continue
                     for found in chain(self._read(inbox, folder), self._read_again(inbox, folder)):
                         report += found
@@ -136,10 +165,38 @@ class Visit:
             troubles |= {str(trouble): trouble for trouble in notices.troubles}
         return Report(troubles=tuple(troubles.values()))
 
+    def adopt(self) -> Iterator[Adopted | NosendError]:
+        """Take what is in every folder now as read, unseen: a transaction a folder. Gives its troubles, too."""
+        try:
+            with self.connect() as inbox:
+                for folder in self._folders(inbox):
+                    yield folder if isinstance(folder, MailboxRefusedError) else self._adopt(inbox, folder)
+        except (MailboxRefusedError, MailboxUnreachableError, ConfigError) as trouble:
+            yield trouble
+
+    def _adopt(self, inbox: ImapMailbox, folder: Folder) -> Adopted:
+        known = self._cursor(folder)
+        uid = max(known.uid, folder.uidnext - 1 if folder.uidnext else newest_uid(inbox, folder))
+        read = replace(known, uid=uid, in_hand=0, attempts=0, last_uid=uid, since="", modseq=folder.modseq)
+        self.store.record((), now(), read)
+        return Adopted(self.mailbox.account, folder.name, folder.exists, uid)
+
+    def _folders(self, inbox: ImapMailbox) -> Iterator[Folder | MailboxRefusedError]:
+        names, troubles = folders.chosen(inbox, self.mailbox.folders, (self.mailbox.move_notices_to,))
+        yield from troubles
+        for name in names:
+            try:
+                yield inbox.open_folder(name)
+            except MailboxRefusedError as trouble:
+                yield trouble
+
+    def _cursor(self, folder: Folder) -> Cursor:
+        return self.store.cursor(self.mailbox.account, folder.name, self.mailbox.origin, folder.uidvalidity)
+
     def _read_again(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         """Read what was passed over by other rules: a new pack may know it."""
         mailbox, judging, store = self.mailbox, self.judging, self.store
-        cursor = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
+        cursor = self._cursor(folder)
         uids = store.passed_over(cursor, judging.fingerprint)
         if uids:
             store.begin_passed_over(cursor, uids, judging.fingerprint)
@@ -148,10 +205,13 @@ class Visit:
 
     def _read(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         mailbox, judging, store = self.mailbox, self.judging, self.store
-        known = store.cursor(mailbox.account, folder.name, mailbox.origin, folder.uidvalidity)
-        cursor = replace(known, last_uid=max(0, folder.uidnext - 1))
-        begun_at = cursor.uid
-        for batch in FolderReader(mailbox, inbox, folder, judging.rules, self.at_once).new_mails(cursor.uid):
+        cursor = self._begun(folder)
+        if folder.modseq and folder.modseq == cursor.modseq:
+            return  # nothing has changed
+        begun_at, seen = cursor.uid, 0
+        since = date.fromisoformat(cursor.since) if cursor.since else None
+        reader = FolderReader(mailbox, inbox, folder, judging.rules, self.at_once)
+        for batch in reader.new_mails(cursor.uid, since, self.span.limit):
             cautious = cursor.attempts >= _UNFINISHED_BEFORE_CAUTION and cursor.uid < cursor.in_hand
             for portion in batch.one_by_one() if cautious else (batch,):
                 poison = cautious and cursor.attempts >= _UNFINISHED_BEFORE_SET_ASIDE
@@ -164,6 +224,22 @@ class Visit:
                 yield Report(portion.seen, recorded)
             total = max(folder.uidnext - 1, batch.upto) - begun_at
             self.progress(f"{mailbox.account} {folder.name}", batch.upto - begun_at, total)
+            seen += batch.seen
+        if self.span.limit and seen >= self.span.limit and not 0 < folder.uidnext <= cursor.uid + 1:
+            yield Report(left=(f"account {mailbox.account!r}: folder {folder.name!r}",))
+            return
+        through = replace(cursor, since="", modseq=folder.modseq)
+        if through != cursor:
+            store.record((), now(), through)
+
+    def _begun(self, folder: Folder) -> Cursor:
+        """Say how far a folder was read; a rescan begins with forgetting it, so that a later run finishes it."""
+        since = self.span.since.isoformat() if self.span.since else ""
+        cursor = replace(self._cursor(folder), last_uid=max(0, folder.uidnext - 1))
+        if self.span.rescan:
+            cursor = replace(cursor, uid=0, in_hand=0, attempts=0, since=since, modseq=0)
+            self.store.record((), now(), cursor)
+        return cursor if cursor.uid or not since else replace(cursor, since=since)
 
 
 def _moved(cursor: Cursor, upto: int, *, cautious: bool) -> Cursor:

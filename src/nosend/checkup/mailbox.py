@@ -11,7 +11,7 @@ from nosend import letter
 from nosend.checkup import Finding, in_turn, ok, warning
 from nosend.identifiers import one_line
 from nosend.judging import Judging, now
-from nosend.mailbox import dkim, login, probe
+from nosend.mailbox import dkim, folders, login, probe
 from nosend.mailbox.imap import ImapMailbox
 from nosend.mailbox.reading import newest, newest_uid, one_mail
 from nosend.model import Place, Policy
@@ -104,12 +104,15 @@ def _capabilities(way: _Way) -> Iterator[Finding]:
 
 
 def _folders(way: _Way) -> Iterator[Finding]:
-    for name in way.mailbox.folders:
+    names, troubles = folders.chosen(way.open, way.mailbox.folders, (way.mailbox.move_notices_to,))
+    for name in names:
         folder = way.open.open_folder(name)
         yield ok(f"folder {name!r} holds {folder.exists} mails")
         way.servers += _servers(way.open, folder)
         if folder.exists and not way.newest:
             way.newest = folder, 0
+    if troubles:
+        raise troubles[0]
 
 
 def _searched(way: _Way) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -21,29 +22,60 @@ if TYPE_CHECKING:
     from nosend.visit import Report
 
 
+def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
+    """Read a day of ISO 8601."""
+    from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
+
+    if value is None:
+        return None
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no date: write it like 2026-01-31", context, parameter) from error
+    if day > now().date() + timedelta(days=1):  # it may be tomorrow elsewhere
+        raise click.BadParameter(f"{value!r} is in the future: nothing was received since", context, parameter)
+    return day
+
+
 @click.command()
+@click.option(
+    "--since",
+    metavar="DATE",
+    callback=_day,
+    help="Of folders never read before, and with --rescan of all, only look at mails received on that day or later.",
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    default=None,
+    help="Look at no more than about N mails of each folder; the next run goes on from there.",
+)
+@click.option("--rescan", is_flag=True, help="Read the folders from their start again; nothing is counted twice.")
 @click.pass_obj
-def sync(session: Session) -> int:
+def sync(session: Session, since: date | None, limit: int | None, rescan: bool) -> int:
     """Read what is new in the mailboxes, once. For cron: prints nothing when all is well.
 
     The mailbox is opened read-only, and no mail is touched unless mark_notices or move_notices_to says so. A mailbox
     in trouble does not hold up the others; the exit code tells the worst of what happened.
+
+    A first look or rescan that was cut short is finished by the next run, from the same day on.
     """
     from nosend import monitor, service  # noqa: PLC0415 - each verb loads what it needs
     from nosend.judging import now  # noqa: PLC0415
     from nosend.store.ledger import Ledger  # noqa: PLC0415
     from nosend.store.lock import one_round  # noqa: PLC0415
-    from nosend.visit import Report  # noqa: PLC0415
+    from nosend.visit import Report, Span  # noqa: PLC0415
 
-    settings = _with_mailboxes(session)
-    signal.signal(signal.SIGTERM, _terminated)
+    settings = with_mailboxes(session)
+    signal.signal(signal.SIGTERM, terminated)
     try:
         with Ledger(settings.database) as ledger, one_round(settings.database), Bar() as bar:
-            report = service.sync(settings, ledger, os.environ, bar)
+            report = service.sync(settings, ledger, os.environ, bar, Span(since, limit or 0, rescan))
             if not report.troubles:
                 monitor.alive(settings)
             report += Report(troubles=monitor.after_round(settings, ledger, os.environ, now()))
-    except _Terminated:
+    except Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
     return _told(report)
 
@@ -61,30 +93,32 @@ def watch(session: Session) -> None:
     from nosend.watch.daemon import Daemon  # noqa: PLC0415
 
     session.start_log("info", times="JOURNAL_STREAM" not in os.environ)
-    settings = _with_mailboxes(session)
-    signal.signal(signal.SIGTERM, _terminated)
+    settings = with_mailboxes(session)
+    signal.signal(signal.SIGTERM, terminated)
     for number in (signal.SIGHUP, signal.SIGUSR1):  # which would end it before it has begun
         signal.signal(number, signal.SIG_IGN)
     try:
         with one_round(settings.database):
             Daemon(settings, os.environ).run()
-    except (_Terminated, KeyboardInterrupt):
+    except (Terminated, KeyboardInterrupt):
         return  # before it had begun
 
 
-def _with_mailboxes(session: Session) -> Settings:
+def with_mailboxes(session: Session) -> Settings:
+    """Give the configuration if it names a mailbox."""
     settings = session.settings
     if not settings.mailboxes:
         raise ConfigError(f"{settings.path}: no [[mailbox]], nothing to read: add one, as `nosend init` shows")
     return settings
 
 
-class _Terminated(BaseException):
+class Terminated(BaseException):
     """SIGTERM came; transactions roll back and connections close on the way out."""
 
 
-def _terminated(*_: object) -> NoReturn:
-    raise _Terminated
+def terminated(*_: object) -> NoReturn:
+    """Be the handler of SIGTERM."""
+    raise Terminated
 
 
 def _told(report: Report) -> int:
@@ -94,6 +128,7 @@ def _told(report: Report) -> int:
     if recorded.suspects or recorded.set_aside:
         counts = f"{recorded.suspects} suspect, {recorded.set_aside} set aside"
         tell(f"for a person to look at: {counts}; `nosend review` lists them", level=logging.WARNING)
+    tell(*(f"{folder} is not read to its end (--limit): the next `nosend sync` goes on" for folder in report.left))
     tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()), level=logging.ERROR)
     return min((trouble.exit_code for trouble in report.troubles), default=0)
 
@@ -122,7 +157,7 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
         raise ConfigError(
             f"--account is needed: which seller account are these mails of? Configured: {', '.join(known) or 'none'}"
         )
-    account = _known(account or known[0], known)
+    account = known_account(account or known[0], known)
     names = archive.files(paths)
     judging = service.judging_of(settings, account)
     with Ledger(session.database(database)) as ledger, Bar() as bar:
@@ -130,7 +165,7 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
     return _told(report)
 
 
-def _known(account: str, known: list[str]) -> str:
+def known_account(account: str, known: list[str]) -> str:
     """Take the account of a configured mailbox, whose trust counts; without a configuration any."""
     if known and account not in known:
         raise ConfigError(f"--account {account!r} is no mailbox of the configuration: {', '.join(known)}")
@@ -152,7 +187,9 @@ def explain(session: Session, paths: tuple[str, ...], account: str | None, as_js
 
     settings = session.settings_or_none
     known = [mailbox.account for mailbox in settings.mailboxes] if settings else []
-    judging = service.judging_of(settings, _known(account, known) if account else known[0] if len(known) == 1 else "")
+    judging = service.judging_of(
+        settings, known_account(account, known) if account else known[0] if len(known) == 1 else ""
+    )
     for name in archive.files(paths):
         for mail in archive.mails(name, ""):
             judged = judging.judge(mail)

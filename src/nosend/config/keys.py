@@ -126,7 +126,14 @@ MAILBOX_KEYS = (
     Key("username", str, required, "the log-in name", "orders@example.com", _empty),
     *SECRET_KEYS,
     *OAUTH_KEYS,
-    Key("folders", list, ["INBOX"], "folders to read, by their exact names", wrong=_no_folders),
+    Key(
+        "folders",
+        list,
+        ["INBOX"],
+        'folders to read: by name; by a pattern, in which * is any characters, like "Amazon/*"; or by what the server\n'
+        '# uses them for: "\\\\All", "\\\\Archive", "\\\\Drafts", "\\\\Flagged", "\\\\Junk", "\\\\Sent", "\\\\Trash"',
+        wrong=_no_folders,
+    ),
     Key(
         "read_all",
         bool,

@@ -16,6 +16,11 @@ from string import ascii_letters, digits
 from nosend.letter import charset
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
+_TIDY = re.compile(
+    rb"(?:[!-9;-~]{1,200}[ \t]*:[^\r\n\0\x1b\x80-\xff]*(?:\r?\n[ \t][^\r\n\0\x1b\x80-\xff]*)*+(?:\r?\n|\Z))*+"
+)
+_TIDY_FIELD = re.compile(r"([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)")
+_FOLD = re.compile(r"\r?\n")
 _BARE_CR = re.compile(rb"\r(?!\n|\Z)")
 _ODD = re.compile(rb"[\r\n\x00\x1b]")
 _BREAKS = re.compile(r"[\r\n\x00]+")
@@ -28,6 +33,14 @@ _MOST_BLOCKS = 10_000  # of base64, each with its own padding, that are decoded
 _MOST_WORDS = 500  # encoded words of one field that are decoded
 
 Fields = tuple[tuple[str, str], ...]
+
+
+def tidy(section: bytes) -> Fields | None:
+    """Read a section of nothing but fields, all ASCII, that is not damaged, as `fields` does in thrice the time."""
+    if not _TIDY.fullmatch(section):
+        return None
+    told = islice(_TIDY_FIELD.finditer(section.decode("ascii")), MOST)
+    return tuple([(one[1], _FOLD.sub("", one[2]).strip()[:LONGEST]) for one in told])
 
 
 def fields(section: bytes) -> Fields:

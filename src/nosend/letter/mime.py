@@ -126,8 +126,10 @@ def split(raw: bytes) -> Section:
     blank = _BLANK_LINE.search(raw)
     end, start = blank.span() if blank else (_end_of_fields(raw[: _HEADER_CAP + 1]),) * 2
     section = raw[: min(end, _HEADER_CAP)]
-    fields = header.fields(section)
-    return Section(fields, raw[start:] if fields or not end else raw, end > _HEADER_CAP or header.is_damaged(section))
+    tidy = header.tidy(section)
+    fields = header.fields(section) if tidy is None else tidy
+    damaged = end > _HEADER_CAP or (tidy is None and header.is_damaged(section))
+    return Section(fields, raw[start:] if fields or not end else raw, damaged)
 
 
 def _end_of_fields(raw: bytes) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, ProtocolError
 
-from nosend.errors import MailboxRefusedError, MailboxUnreachableError
+from nosend.errors import MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.mailbox import dialect
 from nosend.mailbox.line import LateError
 from nosend.mailbox.sasl import not_now, words
@@ -115,9 +115,14 @@ def in_words(settings: Mailbox) -> Iterator[None]:
         kind = not_now(words(error)) or MailboxUnreachableError
         raise kind(f"{where} broke off ({words(error)}){hint}") from error
     except IMAPClientError as error:
-        kind = not_now(words(error)) or MailboxUnreachableError
-        kind = MailboxRefusedError if "STARTTLS" in str(error).upper() else kind
-        raise kind(f"{where} refused ({words(error)})") from error
+        raise _refusal(where, words(error)) from error
+
+
+def _refusal(where: str, said: str) -> NosendError:
+    if "STARTTLS" in said.upper():
+        return MailboxRefusedError(f"{where} refused ({said})")
+    kind = not_now(said) or MailboxUnreachableError
+    return kind(f"{where} refused ({said}): try again later")
 
 
 def where_is(settings: Mailbox) -> str:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from nosend import letter
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
-from nosend.mailbox import writing
+from nosend.mailbox import answers, writing
 from nosend.mailbox.connection import where_is
 from nosend.mailbox.imap import number
-from nosend.mailbox.reading import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +81,7 @@ class Copying:
         uids = [uid for uid in self.inbox.search(f"{start}:*") if uid >= start]
         for at in range(0, len(uids), _HEADERS):
             for item in self.inbox.fetch(uids[at : at + _HEADERS], _ITEMS).values():
-                yield traits(item, content(item, b"BODY[HEADER") or b"")
+                yield traits(item, answers.content(item, b"BODY[HEADER") or b"")
 
     def parted(self, found: Sequence[Found]) -> tuple[list[Found], list[Found]]:
         """Give the notices whose copies are there, and those to begin with; the server may be at the rest."""

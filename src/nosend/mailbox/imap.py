@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
-import re
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from imapclient.datetime_util import format_criteria_date
 from imapclient.exceptions import IMAPClientError, ProtocolError
+from imapclient.response_parser import parse_fetch_response
 
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
-from nosend.identifiers import one_line
-from nosend.mailbox import idle, sasl
+from nosend.mailbox import answers, folders, idle, sasl
 from nosend.mailbox.connection import Client, in_words, tls_context, where_is
+from nosend.mailbox.folders import Listed
 from nosend.mailbox.line import Line
 from nosend.mailbox.sasl import not_now, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import date
     from types import TracebackType
 
     from nosend.config import Mailbox
@@ -38,12 +39,16 @@ _END_OF_NUMBERS = 2**63  # RFC 3501 ends them at 2^32; what no database holds is
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that was opened: its name, UIDVALIDITY, the next UID to be given out (0: not told), its mails."""
+    """A folder that was opened: its name, UIDVALIDITY, the next UID to be given out (0: not told), its mails.
+
+    `modseq` grows with each change of the folder (HIGHESTMODSEQ, RFC 7162); 0 when the server does not tell.
+    """
 
     name: str
     uidvalidity: int
     uidnext: int
     exists: int
+    modseq: int = 0
 
 
 class ImapMailbox:
@@ -83,6 +88,7 @@ class ImapMailbox:
         context = tls_context(settings) if settings.tls != "none" else None
         client = Client(settings, context, self._line)
         client.normalise_times = False  # aware times, not the machine's local ones
+        client._imap.debug = 0  # noqa: SLF001 - imapclient has each line logged, to nobody: a tenth of the time
         if settings.tls == "starttls":
             try:
                 client.starttls(context)
@@ -117,6 +123,11 @@ class ImapMailbox:
         else:
             self.drop()
 
+    @property
+    def where(self) -> str:
+        """Name the mailbox's server in a message."""
+        return self._where
+
     def capabilities(self) -> frozenset[str]:
         """Give what the server says it can do (RFC 3501, 7.2.1), in capital letters."""
         with self._told():
@@ -131,7 +142,7 @@ class ImapMailbox:
                 raise
             except IMAPClientError as error:
                 said = words(error)
-                if kind := not_now(said):
+                if kind := not_now(said.replace(name, "")):  # servers repeat the name
                     raise kind(f"{self._where} cannot open {name!r} now ({said}): try again later") from error
                 raise MailboxRefusedError(f"{self._where} {self._why_not(name, said)}") from error
         uidvalidity = answer.get(b"UIDVALIDITY")
@@ -141,7 +152,9 @@ class ImapMailbox:
             raise MailboxRefusedError(
                 f"{self._where}: folder {name!r} has no UIDVALIDITY, its mails cannot be told apart"
             )
-        folder = Folder(name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"))
+        folder = Folder(
+            name, uidvalidity, number(answer, b"UIDNEXT"), number(answer, b"EXISTS"), number(answer, b"HIGHESTMODSEQ")
+        )
         if self._watched is None or self._watched.name == name:
             self._watched = folder
         return folder
@@ -164,7 +177,9 @@ class ImapMailbox:
                 raise
             except IMAPClientError as error:
                 said = words(error)
-                kind = not_now(said) or MailboxRefusedError
+                # of a log-in OVERQUOTA is said for bandwidth, of a command for the room in the mailbox (RFC 9208)
+                is_full = "OVERQUOTA" in said.upper()
+                kind = MailboxRefusedError if is_full else not_now(said) or MailboxRefusedError
                 raise kind(f"{self._where} cannot {doing} ({said})") from error
 
     def wait(self, bell: Bell, seconds: float) -> None:
@@ -179,7 +194,7 @@ class ImapMailbox:
         if known is None or not self._has_idle:
             bell.wait(seconds)
             return
-        if self.open_folder(known.name) != known:
+        if replace(self.open_folder(known.name), modseq=known.modseq) != known:  # a flag is no news
             return
         try:
             with self._told():
@@ -195,34 +210,43 @@ class ImapMailbox:
 
     def near(self, name: str) -> str:
         """Say which folders there are, those first that may be meant by a name."""
-        return self._near(name, self._names())
-
-    def _names(self) -> list[str]:
-        return [one_line(str(found)) for _, _, found in self._client.list_folders()]
+        return folders.there(name, [one.name for one in self.list_folders()])
 
     def _why_not(self, name: str, said: str) -> str:
         """Say why a folder cannot be opened: it is not there, or it is and the server refuses."""
         try:
-            names = self._names()
+            names = [one.name for one in self.list_folders()]
         except imaplib.IMAP4.abort:
             raise
         except (IMAPClientError, ValueError, TypeError):
             names = []
         if name in names or name.upper() == "INBOX":
             return f"refused to open folder {name!r} ({said}): ask who runs it"
-        return f"has no folder {name!r} ({said}){self._near(name, names)}"
+        return f"has no folder {name!r} ({said}){folders.there(name, names)}"
 
-    @staticmethod
-    def _near(name: str, names: list[str]) -> str:
-        folded = {one.casefold(): one for one in names}
-        near = [folded[one] for one in get_close_matches(name.casefold(), list(folded), 3, 0.5)]
-        near += [one for one in names if re.split(r"[/.\\]", one)[-1].casefold() == name.casefold() and one not in near]
-        told = f": did you mean {' or '.join(map(repr, near))}? " if near else ": "
-        return f"{told}There are: {', '.join(names[:50]) or 'none'}{' ...' if len(names) > 50 else ''}"
+    def list_folders(self, *, uses: bool = False) -> tuple[Listed, ...]:
+        """List the folders; with `uses` also what they are used for, where the server has to be asked for that.
 
-    def search(self, uids: str) -> list[int]:
-        """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them."""
-        return self._found("UID", uids)
+        Most servers tell it by themselves (RFC 6154, 2), some only when asked, older ones by XLIST.
+        """
+        with self._told():
+            found = _listed(self._client.list_folders())
+            if not uses or any(one.attributes & folders.USES.keys() for one in found):
+                return found
+            known = self.capabilities()
+            if {"SPECIAL-USE", "LIST-EXTENDED"} <= known:
+                imap = self._client._imap  # noqa: SLF001 - imapclient has no extended LIST (RFC 5258)
+                told, _ = imap._simple_command("LIST", '""', '"*"', "RETURN", "(SPECIAL-USE)")  # noqa: SLF001
+                _, lines = imap._untagged_response(told, [None], "LIST")  # noqa: SLF001
+                return _listed(self._client._proc_folder_list(lines)) if told == "OK" else found  # noqa: SLF001
+            return _listed(self._client.xlist_folders()) if "XLIST" in known else found
+
+    def search(self, uids: str, since: date | None = None) -> list[int]:
+        """Give the UIDs of a sequence set (`3:9`, `3:*`, `3,7`) that are there, as the server orders them.
+
+        With a day those of mails that were received on it or later, by the server's clock.
+        """
+        return self._found("UID", uids, *(("SINCE", format_criteria_date(since).decode()) if since else ()))
 
     def newest(self) -> int:
         """Give the UID of the last mail in the open folder, 0 when the server gives none.
@@ -243,13 +267,16 @@ class ImapMailbox:
     def fetch(self, uids: list[int], items: list[str]) -> dict[int, dict[bytes, Any]]:
         """Fetch items by explicit UIDs: for ranges imapclient raises after the server did its work.
 
-        What the server does not give of a mail is missing in the answer.
+        What the server does not give of a mail is missing in the answer. INTERNALDATE may be bytes or a datetime.
         """
         if not uids:
             return {}
         with self._told():
-            answer: dict[int, dict[bytes, Any]] = self._client.fetch(uids, items)
-            return answer
+            told, found = self._client._imap.uid("FETCH", ",".join(map(str, uids)), f"({' '.join(items)})")  # noqa: SLF001
+            if told != "OK":
+                raise IMAPClientError(f"fetch failed: {found[0]!r}")
+            read = answers.read(found)
+            return parse_fetch_response(found, normalise_times=False) if read is None else read
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -260,6 +287,13 @@ class ImapMailbox:
 def _numbers(line: bytes) -> Iterator[int]:
     """Give the numbers of an answer to SEARCH, without the MODSEQ that may stand behind (RFC 7162, 3.1.5)."""
     return map(int, line.partition(b"(")[0].split())
+
+
+def _listed(found: Iterable[tuple[Any, Any, Any]]) -> tuple[Listed, ...]:
+    return tuple(
+        Listed(str(name), frozenset(flag.decode("ascii", "replace").lower() for flag in flags))
+        for flags, _, name in found
+    )
 
 
 def number(answer: dict[bytes, Any], key: bytes) -> int:

@@ -6,23 +6,26 @@ Memory does not grow with the folder, and of most mails only a few header fields
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nosend import letter, verdict
 from nosend.errors import MailboxUnreachableError
 from nosend.letter.mime import LIMITS
+from nosend.mailbox import answers
 from nosend.mailbox.imap import number
 from nosend.model import Mail, Place
 from nosend.verdict import Worth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date, datetime
 
     from nosend.config import Mailbox
     from nosend.mailbox.imap import Folder, ImapMailbox
+    from nosend.model import Letter
     from nosend.verdict.rules import Rules
 
+_NO_LIMIT = 2**63
 _WINDOW = 2_000  # UIDs searched at a time; grows over holes
 _LAST_UID = 2**32 - 1  # RFC 3501, 9: nz-number
 AT_ONCE = 500  # header sections a FETCH: 19,000 mails/s on Dovecot, against 2,500 one by one
@@ -32,7 +35,7 @@ _BYTES_A_BODY = 80 * 1024  # so many bytes
 _FIELDS = " ".join((*verdict.DECIDING_FIELDS, "Message-ID", "Date", "X-Marketplace-ID")).upper()
 # Never more than this of a mail, whatever size the server tells; of a body one byte more than a letter is read of,
 # so that the letter tells that it was cut.
-_HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]<0.65536>"
+HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]<0.65536>"
 _BODY_ITEM = f"BODY.PEEK[]<0.{LIMITS.size + 1}>"
 
 
@@ -55,7 +58,7 @@ class Batch:
 class _Heading:
     uid: int
     size: int
-    received_at: datetime | None
+    received_at: bytes | datetime | None
     raw: bytes
 
 
@@ -71,16 +74,21 @@ class FolderReader:
         self._folder = folder
         self._headers, self._bodies_at_once = at_once, max(1, at_once // _HEADERS_A_BODY)
 
-    def new_mails(self, after: int) -> Iterator[Batch]:
+    def new_mails(self, after: int, since: date | None = None, limit: int = 0) -> Iterator[Batch]:
         """Give the mails with a UID above `after`, in batches, oldest first.
 
         Of most mails only a few header fields are fetched; those that may be notices come whole, or cut at the
-        size that a letter is read to. The last batch reaches to the end of the folder.
+        size that a letter is read to. The last batch reaches to the end of the folder. Mails received before the day
+        `since` are passed over unseen; after `limit` mails it ends, 0 is no limit.
         """
-        for uids, upto in self._windows(after):
+        left = limit or _NO_LIMIT
+        for uids, upto in self._windows(after, since):
             for start in range(0, len(uids), self._headers):
-                some = uids[start : start + self._headers]
-                yield from self._batches(some, upto if start + self._headers >= len(uids) else some[-1])
+                some = uids[start : min(start + self._headers, start + left)]
+                left -= len(some)
+                yield from self._batches(some, upto if start + len(some) >= len(uids) else some[-1])
+                if not left:
+                    return
             if not uids:
                 yield Batch((), upto, 0)  # a hole: the cursor passes over it
 
@@ -92,7 +100,7 @@ class FolderReader:
             if there:
                 yield from self._batches(there, there[-1])
 
-    def _windows(self, after: int) -> Iterator[tuple[list[int], int]]:
+    def _windows(self, after: int, since: date | None) -> Iterator[tuple[list[int], int]]:
         """Search window by window; wider after holes, so that a folder whose UIDs run to 2^32 ends as well.
 
         Each search asks for the last mail, too (`*`): that proves that the server gives data, and tells how far the
@@ -103,8 +111,9 @@ class FolderReader:
         start, width, last = after + 1, _WINDOW, self._folder.uidnext - 1
         while start <= _LAST_UID:
             end = min(start + width - 1, _LAST_UID)
-            found = self._inbox.search(f"{start}:{end},*")
-            newest = max(found, default=0) or self._inbox.newest()
+            found = self._inbox.search(f"{start}:{end},*", since)
+            # the last mail may have been received before that day
+            newest = (0 if since else max(found, default=0)) or self._inbox.newest()
             if not newest:
                 raise self._no_data()
             last = max(last, newest)
@@ -120,11 +129,14 @@ class FolderReader:
         mails: list[Mail] = list(missing)
         wanted: list[_Heading] = []
         for heading in headings:
-            worth = Worth.BODY if self._mailbox.read_all else self._worth(heading)
-            if worth is Worth.BODY:
+            if not self._mailbox.read_all and verdict.surely_nothing(heading.raw, self._mailbox.trust, self._rules):
+                continue
+            read = letter.heading(heading.raw)
+            worth = verdict.worth_reading(read, self._mailbox.trust, self._rules)
+            if worth is Worth.BODY or self._mailbox.read_all:
                 wanted.append(heading)
             elif worth is Worth.HEADER:
-                mails.append(self._mail(heading, heading.raw))
+                mails.append(self._mail(heading, heading.raw, read))
         told = 0
         for some in _portions(wanted, self._bodies_at_once):
             last = some[-1].uid
@@ -138,18 +150,18 @@ class FolderReader:
             yield Batch(tuple(mails), upto, len(uids) - told)
 
     def _headings(self, uids: list[int]) -> tuple[list[_Heading], list[Mail]]:
-        found = self._inbox.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", _HEADER_ITEM])
+        found = self._inbox.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", HEADER_ITEM])
         headings = {
-            uid: _Heading(uid, number(item, b"RFC822.SIZE"), _time(item.get(b"INTERNALDATE")), raw)
+            uid: _Heading(uid, number(item, b"RFC822.SIZE"), item.get(b"INTERNALDATE"), raw)
             for uid, item in found.items()
-            if (raw := content(item, b"BODY[HEADER")) or (raw == b"" and item.get(b"RFC822.SIZE") == 0)
+            if (raw := answers.content(item, b"BODY[HEADER")) or (raw == b"" and item.get(b"RFC822.SIZE") == 0)
         }
         missing = self._without_data([uid for uid in uids if uid not in headings], all_of=len(uids))
         return [headings[uid] for uid in uids if uid in headings], missing
 
     def _bodies(self, headings: list[_Heading]) -> list[Mail]:
         answer = self._inbox.fetch([h.uid for h in headings], [_BODY_ITEM])
-        bodies = {uid: raw for uid, item in answer.items() if (raw := content(item, b"BODY[]"))}
+        bodies = {uid: raw for uid, item in answer.items() if (raw := answers.content(item, b"BODY[]"))}
         missing = self._without_data([h.uid for h in headings if h.uid not in bodies], all_of=len(headings))
         return [self._mail(h, bodies[h.uid]) for h in headings if h.uid in bodies] + missing
 
@@ -172,11 +184,9 @@ class FolderReader:
             f"{where} answered without data in folder {self._folder.name!r}: try again later"
         )
 
-    def _worth(self, heading: _Heading) -> Worth:
-        return verdict.worth_reading(letter.heading(heading.raw), self._mailbox.trust, self._rules)
-
-    def _mail(self, heading: _Heading, raw: bytes) -> Mail:
-        return Mail(raw, self._place(heading.uid), heading.received_at, heading.size or len(raw))
+    def _mail(self, heading: _Heading, raw: bytes, read: Letter | None = None) -> Mail:
+        received_at, size = answers.time(heading.received_at), heading.size or len(raw)
+        return Mail(raw, self._place(heading.uid), received_at, size, heading=read)
 
     def _place(self, uid: int) -> Place:
         return Place(self._mailbox.account, self._folder.name, self._folder.uidvalidity, uid)
@@ -187,7 +197,7 @@ def newest(inbox: ImapMailbox, folder: Folder, *names: str) -> list[bytes]:
     start = max(1, folder.uidnext - _WINDOW)
     uids = sorted(inbox.search(f"{start}:*"))[-_NEWEST:] if folder.exists else []
     answer = inbox.fetch(uids, [f"BODY.PEEK[HEADER.FIELDS ({' '.join(names).upper()})]<0.65536>"]) if uids else {}
-    return [raw for item in answer.values() if (raw := content(item, b"BODY[HEADER")) is not None]
+    return [raw for item in answer.values() if (raw := answers.content(item, b"BODY[HEADER")) is not None]
 
 
 def newest_uid(inbox: ImapMailbox, folder: Folder) -> int:
@@ -199,12 +209,12 @@ def one_mail(inbox: ImapMailbox, place: Place) -> Mail:
     """Fetch one mail of the open folder, cut at the size that a letter is read to."""
     uid = place.uid or 0
     item = inbox.fetch([uid], ["RFC822.SIZE", "INTERNALDATE", _BODY_ITEM]).get(uid, {})
-    raw = content(item, b"BODY[]")
+    raw = answers.content(item, b"BODY[]")
     if raw is None:
         raise MailboxUnreachableError(
             f"account {place.account!r}: the server gives no data of UID {uid} in {place.folder!r}: try again later"
         )
-    return Mail(raw, place, _time(item.get(b"INTERNALDATE")), number(item, b"RFC822.SIZE") or len(raw))
+    return Mail(raw, place, answers.time(item.get(b"INTERNALDATE")), number(item, b"RFC822.SIZE") or len(raw))
 
 
 def _portions(headings: list[_Heading], most: int) -> Iterator[list[_Heading]]:
@@ -220,23 +230,6 @@ def _portions(headings: list[_Heading], most: int) -> Iterator[list[_Heading]]:
         size += cost
     if portion:
         yield portion
-
-
-def content(item: dict[bytes, Any], begins: bytes) -> bytes | None:
-    """Find a section's bytes; servers write its name back in their own spelling, with `<0>` after a partial fetch."""
-    for key, value in item.items():
-        if key.upper().startswith(begins) and isinstance(value, bytes):
-            return value
-    return None
-
-
-def _time(received_at: Any) -> datetime | None:
-    """Take a time that can be one; servers have told the year 9999."""
-    try:
-        told = received_at.astimezone(UTC) if isinstance(received_at, datetime) else None
-    except (ValueError, OverflowError):  # a zone of 99 hours
-        return None
-    return told if told and 1980 < told.year < 2200 else None
 
 
 def _uid(mail: Mail) -> int:

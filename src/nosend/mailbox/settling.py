@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nosend import letter
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError, NosendError
-from nosend.mailbox import writing
+from nosend.mailbox import answers, writing
 from nosend.mailbox.connection import where_is
 from nosend.mailbox.copying import Copying, Found, traits
 from nosend.mailbox.imap import number
-from nosend.mailbox.reading import content, one_mail
+from nosend.mailbox.reading import one_mail
 from nosend.model import Place
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ class Settling:
     def _found(self, notices: Sequence[Notice], chosen: Chosen) -> list[Found]:
         """Give those notices that lie where they were read, and settle those that do not."""
         answer = self.inbox.fetch([notice.uid for notice in notices], _ITEMS)
-        headers = {uid: raw for uid, item in answer.items() if (raw := content(item, b"BODY[HEADER")) is not None}
+        headers = {
+            uid: raw for uid, item in answer.items() if (raw := answers.content(item, b"BODY[HEADER")) is not None
+        }
         unread = self._unread([notice.uid for notice in notices if notice.uid not in headers], chosen)
         found, gone = [], []
         for notice in notices:

@@ -24,7 +24,9 @@ class Cursor:
 
     `origin` is the mailbox (user and host) that the UIDs belong to. `attempts` counts how often a batch up to
     UID `in_hand` was begun and not finished: a mail in it may kill the process. `last_uid` is the highest UID that the
-    folder may hold, 0 when the server does not tell.
+    folder may hold, 0 when the server does not tell. `since` is the day (ISO 8601) from which on mails are looked at in
+    a first look that is not through, else empty. `modseq` is what the server told when the folder was read to its end,
+    where it tells no next UID.
     """
 
     account: str
@@ -35,6 +37,8 @@ class Cursor:
     in_hand: int = 0
     attempts: int = 0
     last_uid: int = 0
+    since: str = ""
+    modseq: int = 0
 
 
 class Ledger:
@@ -74,8 +78,7 @@ class Ledger:
         """Say how far a folder was read; from the start when it is another mailbox or another UIDVALIDITY."""
         with file.reading(self._path, self._db) as db:
             found = db.execute(
-                "SELECT origin, uidvalidity, uid, in_hand, attempts FROM cursors WHERE account = ? AND folder = ?",
-                (account, folder),
+                f"SELECT {', '.join(_CURSOR[2:])} FROM cursors WHERE account = ? AND folder = ?", (account, folder)
             ).fetchone()
         if found and found[:2] == (origin, uidvalidity):
             return Cursor(account, folder, *found)
@@ -181,10 +184,14 @@ class Ledger:
         with file.transaction(self._path, self._db) as db:
             db.execute("INSERT INTO rounds (account, trouble) VALUES (?, '') ON CONFLICT DO NOTHING", (account,))
 
-    def round_done(self, account: str, now: datetime, trouble: str = "") -> None:
-        """Remember how a mailbox fared: a success, or a trouble and since when it lasts."""
+    def round_done(self, account: str, now: datetime, trouble: str = "", *, whole: bool = True) -> None:
+        """Remember how a mailbox fared: a success, or a trouble and since when it lasts.
+
+        Not `whole`: something was left for later; that is a success only of a mailbox that was read to its end before.
+        """
+        told = {"account": account, "at": rows.stamp(now), "trouble": trouble, "whole": whole}
         with file.transaction(self._path, self._db) as db:
-            db.execute(_PUT_ROUND, {"account": account, "at": rows.stamp(now), "trouble": trouble})
+            db.execute(_PUT_ROUND, told)
 
     def told(self) -> tuple[Condition, ...]:
         """Give what `on_change_command` was told and is not over."""
@@ -201,11 +208,11 @@ _CURSOR = rows.columns(Cursor)
 _PUT_CURSOR = f"INSERT OR REPLACE INTO cursors ({', '.join(_CURSOR)}) VALUES ({entries.places(_CURSOR)})"
 _PUT_ROUND = """
     INSERT INTO rounds (account, finished_at, last_success_at, trouble, trouble_since)
-    VALUES (:account, :at, iif(:trouble = '', :at, NULL), :trouble, iif(:trouble = '', NULL, :at))
+    VALUES (:account, :at, iif(:trouble = '' AND :whole, :at, NULL), :trouble, iif(:trouble = '', NULL, :at))
     ON CONFLICT DO UPDATE SET
         finished_at = :at,
         trouble = :trouble,
-        last_success_at = iif(:trouble = '', :at, last_success_at),
+        last_success_at = iif(:trouble = '' AND (:whole OR last_success_at IS NOT NULL), :at, last_success_at),
         trouble_since = iif(:trouble = '', NULL, coalesce(trouble_since, :at))
 """
 _SAME_BYTES = "(account, sha256) = (SELECT account, sha256 FROM ledger WHERE id = :id)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nosend.model import Action, Authenticity, Event, Kind, Mail, Place, Sender
@@ -51,11 +52,10 @@ def as_known(db: sqlite3.Connection, judged: Judged) -> Judged:
 
 
 def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
-    """Write the row of a mail, and its bytes if a person may want them; tell whether the mail is new to the mailbox."""
+    """Write the row of a mail, and its bytes if a person may want them; tell whether it is a new one for a person."""
     mail, verdict = judged.mail, judged.verdict
-    known = db.execute(
-        "SELECT 1 FROM ledger WHERE key = ? AND account = ?", (judged.key, mail.place.account)
-    ).fetchone()
+    matters = verdict is None or verdict.kind is Kind.SUSPECT
+    known = matters and db.execute(_SAME_MAIL, (judged.key, mail.place.account)).fetchone()
     row = {
         **rows.values(mail.place),
         **verdict_row(judged),
@@ -65,22 +65,26 @@ def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
         "read_at": rows.stamp(now),
         "settled": "",  # where another mail took the place of one that was settled
     }
-    columns = ", ".join(row)
-    changes = f"DO UPDATE SET ({columns}) = ({', '.join(f'excluded.{name}' for name in row)})"
-    db.execute(
-        f"INSERT INTO ledger ({columns}) VALUES ({entries.places(row)})"
+    db.execute(_put_row(tuple(row)), row)
+    if matters:
+        kept = (judged.sha256, mail.raw, rows.stamp(now))
+        db.execute("INSERT OR IGNORE INTO kept (sha256, raw, kept_at) VALUES (?, ?, ?)", kept)
+    return matters and not known
+
+
+@cache
+def _put_row(names: tuple[str, ...]) -> str:
+    columns = ", ".join(names)
+    changes = f"DO UPDATE SET ({columns}) = ({', '.join(f'excluded.{name}' for name in names)})"
+    return (
+        f"INSERT INTO ledger ({columns}) VALUES ({entries.places(names)})"
         # another mail at a known place: the mailbox was exchanged for one that counts its UIDs alike
         f" ON CONFLICT (account, folder, uidvalidity, uid) WHERE uid IS NOT NULL {changes}"
         f" WHERE ledger.key != excluded.key OR {_READ_AT_LAST} OR {_JUDGED_AGAIN}"
         # the same file again, by other rules or with other trust
         f" ON CONFLICT (account, folder, sha256) WHERE uid IS NULL {changes}"
-        " WHERE ledger.judged_by != excluded.judged_by",
-        row,
+        " WHERE ledger.judged_by != excluded.judged_by"
     )
-    if verdict is None or verdict.kind is Kind.SUSPECT:
-        kept = (judged.sha256, mail.raw, rows.stamp(now))
-        db.execute("INSERT OR IGNORE INTO kept (sha256, raw, kept_at) VALUES (?, ?, ?)", kept)
-    return known is None
 
 
 def verdict_row(judged: Judged) -> dict[str, str | int | None]:
@@ -148,6 +152,7 @@ def write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Rec
 
 _READ_AT_LAST = f"(ledger.verdict = '{rows.SET_ASIDE}' AND excluded.verdict != '{rows.SET_ASIDE}')"
 _JUDGED_AGAIN = f"(ledger.rule = '{rows.PASSED_OVER}' AND ledger.judged_by != excluded.judged_by)"
+_SAME_MAIL = "SELECT 1 FROM ledger WHERE key = ? AND account = ?"
 _KNOWN_KEY = """
     SELECT key, EXISTS (SELECT 1 FROM events WHERE events.mailbox = ledger.account AND events.key = ledger.key) AS said
     FROM ledger WHERE account = ? AND sha256 = ? ORDER BY said DESC, id LIMIT 1

@@ -35,7 +35,7 @@ def ident(number: int) -> int:
 
 def stamp(when: datetime) -> str:
     """Write a time as RFC 3339 in UTC with seconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def values(value: DataclassInstance) -> dict[str, str | int | None]:

@@ -52,6 +52,12 @@ def settled(db: Database) -> None:
     _run(db, _SETTLED)
 
 
+@migrations()
+def spans(db: Database) -> None:
+    """Let a first look from a day on be finished as it was begun; let a folder be known to be unchanged."""
+    _run(db, _SPANS)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -225,4 +231,11 @@ ALTER TABLE ledger ADD COLUMN settled TEXT NOT NULL DEFAULT '';
 ALTER TABLE ledger ADD COLUMN settled_at TEXT;
 CREATE INDEX ledger_settled ON ledger (account, folder, uidvalidity, settled, uid)
     WHERE verdict = 'opt_out' AND uid IS NOT NULL
+"""
+
+_SPANS = """
+-- since: the day from which on mails are looked at, while a first look is not through; modseq: what the server told
+-- when the folder was read to its end
+ALTER TABLE cursors ADD COLUMN since TEXT NOT NULL DEFAULT '';
+ALTER TABLE cursors ADD COLUMN modseq INTEGER NOT NULL DEFAULT 0
 """

@@ -18,7 +18,7 @@ from nosend.model import Kind, Letter, OptOut, Policy, Trial, Trust, Verdict
 from nosend.verdict import addressee, doubts, judges, rules
 from nosend.verdict.case import JUDGES_VERSION, Case, Finding
 from nosend.verdict.rules import OPTED_OUT
-from nosend.verdict.worth import DECIDING_FIELDS, MARKER, Worth, read, worth_reading
+from nosend.verdict.worth import DECIDING_FIELDS, MARKER, Worth, read, surely_nothing, worth_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +35,7 @@ __all__ = [
     "judge",
     "read",
     "rules",
+    "surely_nothing",
     "worth_reading",
 ]
 
@@ -58,11 +59,12 @@ def _judge(case: Case) -> Verdict:
         if said:
             break
     assert said is not None, "the last judge always speaks"  # noqa: S101
-    verdict = said if isinstance(said, Verdict) else _concluded(case, said)
-    return replace(verdict, trials=(*trials, *verdict.trials))
+    if isinstance(said, Verdict):
+        return replace(said, trials=(*trials, *said.trials))
+    return _concluded(case, said, tuple(trials))
 
 
-def _concluded(case: Case, finding: Finding) -> Verdict:
+def _concluded(case: Case, finding: Finding, trials: tuple[Trial, ...]) -> Verdict:
     """Make a verdict of a finding about the letter's own text."""
     verdict = Verdict(
         kind=finding.kind,
@@ -71,6 +73,7 @@ def _concluded(case: Case, finding: Finding) -> Verdict:
         why=one_line(finding.why),
         sender=case.sender,
         authenticity=case.authenticity,
+        trials=trials,
     )
     if finding.kind not in {Kind.OPT_OUT, Kind.SUSPECT}:
         return verdict

@@ -80,7 +80,7 @@ class Rules:
     def tells_failure(self, subject: str) -> bool:
         """Tell whether a subject names a delivery failure, in any language of the packs."""
         text = normal(subject)
-        return any(words in text for words in self.failure_subjects)
+        return any(map(text.__contains__, self.failure_subjects))
 
     def claims(self, rule: str) -> bool:
         """Tell whether a rule claims an opt-out: the marker, or a wording of one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nosend import identifiers
@@ -23,7 +24,12 @@ def address(letter: Letter) -> str:
     display name holds whatever its writer likes, so only `addr` and `name <addr>` count.
     """
     headers = letter.header("from")
-    bare = unquoted(headers[0]) if len(headers) == 1 and len(headers[0]) <= 1_000 else None
+    return _address(headers[0]) if len(headers) == 1 and len(headers[0]) <= 1_000 else ""
+
+
+@lru_cache(maxsize=500)  # few senders write most of the mails
+def _address(value: str) -> str:
+    bare = unquoted(value)
     if bare is None:
         return ""
     named = _NAMED.fullmatch(bare.strip())

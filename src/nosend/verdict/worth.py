@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # Amazon's machine-readable marker, read in a notice of amazon.it of September 2026
 MARKER = "X-Space-Notification-Type"
+_MARKER_NAME = MARKER.lower()
 DECIDING_FIELDS = ("From", "Subject", MARKER)
 
 
@@ -38,6 +40,27 @@ class Worth(StrEnum):
     BODY = "body"
     HEADER = "header"  # the header alone settles it, and it belongs in the ledger
     NOTHING = "nothing"  # nobody would ask about it
+
+
+_PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
+_SUBJECT = re.compile(r"^subject[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
+
+
+def surely_nothing(section: bytes, trust: Trust, known: Rules) -> bool:
+    """Tell, in a fifth of the time, of most strangers' mails that they are worth NOTHING; "no" says nothing.
+
+    It looks for all that could make more of them, in whichever field it stands.
+    """
+    if section.translate(None, _PRINTABLE) or section.count(b"\r") != section.count(b"\r\n") or b"=?" in section:
+        return False
+    text = section.decode("ascii").lower()
+    if "amazon" in text or _MARKER_NAME in text or any(map(text.__contains__, trust.forwarders)):
+        return False
+    for folded in _SUBJECT.findall(text):
+        subject = folded.replace("\r", "").replace("\n", "").lstrip()
+        if subject.startswith(known.forward_prefixes) or known.tells_failure(subject):
+            return False
+    return True
 
 
 def worth_reading(heading: Letter, trust: Trust, known: Rules) -> Worth:

@@ -134,7 +134,7 @@ class Worker(threading.Thread):
         self._progress_told_at = time.monotonic()
         verifier = dkim.Verifier() if dkim.installed() else None
         judging = Judging(order.mailbox.trust, order.rules, verifier)
-        visit = Visit(order.mailbox, judging, self._store, self._progress, self._connection, order.at_once)
+        visit = Visit(order.mailbox, judging, self._store, self._progress, self._connection, at_once=order.at_once)
         return service.one_round(visit).troubles
 
     @contextlib.contextmanager
