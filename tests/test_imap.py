@@ -142,10 +142,23 @@ def test_folder_beyond_ascii_is_found_by_its_name(nosend: Shell, dovecot: Doveco
 # Reading
 
 
-def batches(dovecot: Dovecot, user: str, after: int = 0) -> list:
+def batches(dovecot: Dovecot, user: str, after: int = 0, **options: int) -> list:
     settings = mailbox(dovecot.port, user)
     with ImapMailbox(settings, "secret") as inbox:
-        return list(FolderReader(settings, inbox, inbox.open_folder("INBOX"), rules.builtin()).new_mails(after))
+        reader = FolderReader(settings, inbox, inbox.open_folder("INBOX"), rules.builtin(), **options)
+        return list(reader.new_mails(after))
+
+
+def test_fewer_at_once_are_the_same_mails_in_smaller_batches(dovecot: Dovecot) -> None:
+    dovecot.fill("at-once", [notice(n) if n % 2 else noise(n) for n in range(60)])
+    whole = [mail for batch in batches(dovecot, "at-once") for mail in batch.mails]
+    assert len(whole) == 30
+    for at_once, bodies in ((1, 1), (20, 4), (50, 10)):
+        found = batches(dovecot, "at-once", at_once=at_once)
+        assert [mail for batch in found for mail in batch.mails] == whole
+        assert max(len(batch.mails) for batch in found) == bodies
+        assert sum(batch.seen for batch in found) == 60
+        assert found[-1].upto == 60
 
 
 def test_uid_holes_and_the_last_mail_below_the_cursor(dovecot: Dovecot) -> None:

@@ -11,7 +11,7 @@ from nosend import log
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError, NosendError
 from nosend.judging import now
 from nosend.mailbox import folders, settling
-from nosend.mailbox.reading import FolderReader, newest_uid
+from nosend.mailbox.reading import AT_ONCE, FolderReader, newest_uid
 from nosend.store.recording import Recorded
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class Visit:
     progress: Progress
     connect: Callable[[], AbstractContextManager[ImapMailbox]]
     span: Span = Span()
+    at_once: int = AT_ONCE  # mails looked at, for a bound on memory
 
     def report(self) -> Report:
         """Read every folder, then settle the notices; a folder in trouble does not hold up the others.
@@ -199,7 +200,7 @@ class Visit:
         uids = store.passed_over(cursor, judging.fingerprint)
         if uids:
             store.begin_passed_over(cursor, uids, judging.fingerprint)
-        for batch in FolderReader(mailbox, inbox, folder, judging.rules).mails(uids):
+        for batch in FolderReader(mailbox, inbox, folder, judging.rules, self.at_once).mails(uids):
             yield Report(recorded=store.record([judging.judge(mail) for mail in batch.mails], now()))
 
     def _read(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
@@ -209,7 +210,7 @@ class Visit:
             return  # nothing has changed
         begun_at, seen = cursor.uid, 0
         since = date.fromisoformat(cursor.since) if cursor.since else None
-        reader = FolderReader(mailbox, inbox, folder, judging.rules)
+        reader = FolderReader(mailbox, inbox, folder, judging.rules, self.at_once)
         for batch in reader.new_mails(cursor.uid, since, self.span.limit):
             cautious = cursor.attempts >= _UNFINISHED_BEFORE_CAUTION and cursor.uid < cursor.in_hand
             for portion in batch.one_by_one() if cautious else (batch,):

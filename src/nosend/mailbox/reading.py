@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 _NO_LIMIT = 2**63
 _WINDOW = 2_000  # UIDs searched at a time; grows over holes
 _LAST_UID = 2**32 - 1  # RFC 3501, 9: nz-number
-_HEADERS = 500  # header sections a FETCH: 19,000 mails/s on Dovecot, against 2,500 one by one
+AT_ONCE = 500  # header sections a FETCH: 19,000 mails/s on Dovecot, against 2,500 one by one
 _NEWEST = 50  # mails that `doctor` looks at
-_BODIES = 100  # bodies a FETCH, and
-_BODY_BYTES = 8 * 1024 * 1024  # bytes of bodies a FETCH
+_HEADERS_A_BODY = 5  # for so many header sections a FETCH, one body a FETCH, and
+_BYTES_A_BODY = 80 * 1024  # so many bytes
 _FIELDS = " ".join((*verdict.DECIDING_FIELDS, "Message-ID", "Date", "X-Marketplace-ID")).upper()
 # Never more than this of a mail, whatever size the server tells; of a body one byte more than a letter is read of,
 # so that the letter tells that it was cut.
@@ -66,13 +66,16 @@ class _Heading:
 
 
 class FolderReader:
-    """Reads one open folder of a mailbox that is logged in."""
+    """Reads one open folder of a mailbox that is logged in. `at_once` header sections are asked for at a time."""
 
-    def __init__(self, mailbox: Mailbox, inbox: ImapMailbox, folder: Folder, rules: Rules) -> None:
+    def __init__(
+        self, mailbox: Mailbox, inbox: ImapMailbox, folder: Folder, rules: Rules, at_once: int = AT_ONCE
+    ) -> None:
         self._mailbox = mailbox
         self._rules = rules
         self._inbox = inbox
         self._folder = folder
+        self._headers, self._bodies_at_once = at_once, max(1, at_once // _HEADERS_A_BODY)
 
     def new_mails(self, after: int, since: date | None = None, limit: int = 0) -> Iterator[Batch]:
         """Give the mails with a UID above `after`, in batches, oldest first.
@@ -96,8 +99,8 @@ class FolderReader:
     def _steps(self, after: int, since: date | None, left: int) -> Iterator[tuple[list[int], int]]:
         """Give the UIDs whose headings are fetched at a time, and up to where all is dealt with then."""
         for uids, upto in self._windows(after, since):
-            for start in range(0, max(1, len(uids)), _HEADERS):
-                some = uids[start : min(start + _HEADERS, start + left)]
+            for start in range(0, max(1, len(uids)), self._headers):
+                some = uids[start : min(start + self._headers, start + left)]
                 left -= len(some)
                 yield some, upto if start + len(some) >= len(uids) else some[-1]
                 if not left:
@@ -109,8 +112,8 @@ class FolderReader:
 
     def mails(self, uids: Sequence[int]) -> Iterator[Batch]:
         """Give those mails of some UIDs that are still there, in batches, oldest first."""
-        for start in range(0, len(uids), _BODIES):
-            some = uids[start : start + _BODIES]
+        for start in range(0, len(uids), self._bodies_at_once):
+            some = uids[start : start + self._bodies_at_once]
             there = sorted(set(self._inbox.search(",".join(map(str, some)))) & set(some))
             if there:
                 yield from self._batches(there, there[-1], self._inbox.ask(there, _HEADING))
@@ -153,7 +156,7 @@ class FolderReader:
             elif worth is Worth.HEADER:
                 mails.append(self._mail(heading, heading.raw, read))
         told = 0
-        for some in _portions(wanted):
+        for some in _portions(wanted, self._bodies_at_once):
             last = some[-1].uid
             bodies = self._bodies(some)
             ready = sorted([m for m in mails if _uid(m) <= last] + bodies, key=_uid)
@@ -231,13 +234,13 @@ def one_mail(inbox: ImapMailbox, place: Place) -> Mail:
     return Mail(raw, place, answers.time(item.get(b"INTERNALDATE")), number(item, b"RFC822.SIZE") or len(raw))
 
 
-def _portions(headings: list[_Heading]) -> Iterator[list[_Heading]]:
-    """Cut into portions by count and bytes; a mail over the cap counts as the cap."""
+def _portions(headings: list[_Heading], most: int) -> Iterator[list[_Heading]]:
+    """Cut into portions of at most so many mails, and by bytes; a mail over the cap counts as the cap."""
     portion: list[_Heading] = []
     size = 0
     for heading in headings:
         cost = min(heading.size, LIMITS.size)
-        if portion and (len(portion) >= _BODIES or size + cost > _BODY_BYTES):
+        if portion and (len(portion) >= most or size + cost > most * _BYTES_A_BODY):
             yield portion
             portion, size = [], 0
         portion.append(heading)

@@ -19,6 +19,7 @@ from nosend.errors import ConfigError, NosendError, StoreUnavailableError
 from nosend.identifiers import one_line
 from nosend.judging import now
 from nosend.mailbox.bell import Bell
+from nosend.mailbox.reading import AT_ONCE
 from nosend.monitor.endpoint import Endpoint
 from nosend.monitor.heartbeat import Heartbeat
 from nosend.monitor.systemd import Systemd
@@ -39,6 +40,7 @@ _TO_FINISH, _TO_LEAVE = 5.0, 3.0  # seconds for the batch at hand; then, with th
 _LOOK_OUT = 60.0  # seconds from one look at how it is to the next
 _DOWN_AFTER = timedelta(minutes=5)  # a trouble that passes sooner is told to nobody
 _KEPT_AT_START = ("database", "metrics_listen")  # of the configuration: read at the start only
+_AT_ONCE_OF_ALL, _LEAST_AT_ONCE = 20_000, 50  # mails in memory while all have much to read; of a mailbox at least
 _FILES_EACH, _FILES_ELSE = 4, 200  # open files of a worker; of all else
 
 
@@ -99,7 +101,8 @@ class Daemon:
         settings = self._settings
         _allow_files(_FILES_EACH * len(settings.mailboxes) + _FILES_ELSE)
         self._heartbeat.expect({box.account: _allowed(box, settings.poll_seconds) for box in settings.mailboxes})
-        orders = {box.account: Order(box, self._rules, settings.poll_seconds) for box in settings.mailboxes}
+        portion = max(_LEAST_AT_ONCE, min(AT_ONCE, _AT_ONCE_OF_ALL // max(1, len(settings.mailboxes))))
+        orders = {box.account: Order(box, self._rules, settings.poll_seconds, portion) for box in settings.mailboxes}
         for account in self._workers.keys() - orders.keys():
             worker = self._workers.pop(account)
             worker.end()

@@ -23,6 +23,7 @@ from nosend.mailbox import dkim, login
 from nosend.mailbox.bell import Bell
 from nosend.mailbox.imap import ImapMailbox
 from nosend.mailbox.line import Line
+from nosend.mailbox.reading import AT_ONCE
 from nosend.visit import Visit
 
 if TYPE_CHECKING:
@@ -49,11 +50,12 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker has to do: read this mailbox by these rules, at least every `poll_seconds`."""
+    """What a worker has to do: read this mailbox by these rules, at least every `poll_seconds`, `at_once` mails."""
 
     mailbox: Mailbox
     rules: Rules
     poll_seconds: int
+    at_once: int = AT_ONCE
 
 
 def delay(failures: int, trouble: NosendError | None) -> float:
@@ -132,7 +134,7 @@ class Worker(threading.Thread):
         self._progress_told_at = time.monotonic()
         verifier = dkim.Verifier() if dkim.installed() else None
         judging = Judging(order.mailbox.trust, order.rules, verifier)
-        visit = Visit(order.mailbox, judging, self._store, self._progress, self._connection)
+        visit = Visit(order.mailbox, judging, self._store, self._progress, self._connection, at_once=order.at_once)
         return service.one_round(visit).troubles
 
     @contextlib.contextmanager
