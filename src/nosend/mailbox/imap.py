@@ -216,7 +216,7 @@ class ImapMailbox:
     def _why_not(self, name: str, said: str) -> str:
         """Say why a folder cannot be opened: it is not there, or it is and the server refuses."""
         try:
-            names = [one.name for one in self.list_folders()]
+            names = [one.name for one in _listed(self._client.list_folders())]
         except imaplib.IMAP4.abort:
             raise
         except (IMAPClientError, ValueError, TypeError):

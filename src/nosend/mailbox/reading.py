@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nosend import letter, verdict
-from nosend.errors import MailboxUnreachableError
+from nosend.errors import MailboxUnreachableError, NosendError
 from nosend.letter.mime import LIMITS
 from nosend.mailbox import answers
 from nosend.mailbox.imap import number
@@ -93,8 +93,14 @@ class FolderReader:
                 if position:
                     yield last
                 last = batch
-            following = self._begun(steps)  # the server is at work while the last batch is judged and recorded
+            trouble = None
+            try:
+                following = self._begun(steps)  # the server is at work while the last batch is judged and recorded
+            except NosendError as error:
+                trouble = error
             yield last
+            if trouble:
+                raise trouble
 
     def _steps(self, after: int, since: date | None, left: int) -> Iterator[tuple[list[int], int]]:
         """Give the UIDs whose headings are fetched at a time, and up to where all is dealt with then."""
