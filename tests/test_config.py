@@ -147,6 +147,7 @@ def test_password_in_clear_goes_to_no_other_machine(tmp_path: Path, host: str) -
 
 
 NO_FLAG = r'must be a keyword like "$NosendOptOut", or one of "\\Flagged", "\\Seen", "\\Answered"'
+ONE_FOLDER = "must be the whole name of one folder, like Opt-outs: uses and patterns are for folders"
 DELETES = r"mark_notices = '\\deleted' would have notices expunged: nosend deletes no mail; move_notices_to moves them"
 
 
@@ -179,6 +180,9 @@ DELETES = r"mark_notices = '\\deleted' would have notices expunged: nosend delet
             for flag in ("two words", r"\Recent", r"\*", "a(b", 'a"b', "a]b", "späm", "x" * 51)
         ),
         ({"move_notices_to": '"Opt-outs "'}, "move_notices_to = 'Opt-outs ' begins or ends with a space"),
+        ({"move_notices_to": '"Opt-outs/"'}, "move_notices_to = 'Opt-outs/' must not end with a delimiter"),
+        ({"move_notices_to": "'\\Trash'"}, rf"move_notices_to = '\\Trash' {ONE_FOLDER}"),
+        ({"move_notices_to": '"*"'}, f"move_notices_to = '*' {ONE_FOLDER}"),
         (
             {"move_notices_to": '"Done"', "mark_notices": '"$Done"'},
             "mark_notices and move_notices_to are given: give one of them",

@@ -553,3 +553,33 @@ def test_only_the_beginning_of_header_and_body_is_ever_asked_for() -> None:
     fetches = [line for line in server.lines if b"FETCH" in line]
     assert len(fetches) == 2
     assert all(re.search(rb"\]<0\.\d+>", line) for line in fetches)
+
+
+@pytest.mark.parametrize("kind", ["literal", "lines"])
+def test_an_answer_without_end_fills_no_memory(kind: str) -> None:
+    """64 MB are enough for whatever is asked for; of a larger literal not a byte is read."""
+
+    answer = scripted({3: notice(1)})
+
+    def flood(tag: bytes, command: bytes, line: bytes) -> bytes:
+        if command.startswith(b"UID FETCH") and kind == "literal":
+            return b"* 1 FETCH (UID 3 BODY[HEADER] {4000000000}\r\n"
+        if command.startswith(b"UID SEARCH") and kind == "lines":
+            return (b"* SEARCH" + b" 3" * 4_000_000 + b"\r\n") * 10
+        return answer(tag, command, line)
+
+    with Scripted(flood) as server, pytest.raises(MailboxUnreachableError, match="an answer of more than 67108864"):
+        read(server)
+
+
+def test_order_ids_and_aliases_in_a_servers_words_are_masked(nosend: Shell) -> None:
+    said = b"NO refused for abc123def456@marketplace.amazon.com and order 111-2345678-1234567 of user@example.com\r\n"
+    answer = scripted({3: notice(1)})
+
+    def refuse(tag: bytes, command: bytes, line: bytes) -> bytes:
+        return tag + b" " + said if command.startswith(b"EXAMINE") else answer(tag, command, line)
+
+    with Scripted(refuse) as server:
+        nosend.configure("x", server.port)
+        told = nosend("sync", code=2).stderr
+    assert "refused for *** and order *** of user@example.com" in told

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +25,7 @@ from nosend.errors import ConfigError, MailboxBusyError, MailboxRefusedError, Ma
 from nosend.monitor.heartbeat import Heartbeat
 from nosend.monitor.systemd import Systemd
 from nosend.store.ledger import Ledger
+from nosend.store.lock import one_round
 from nosend.verdict import rules
 from nosend.watch.worker import LONGEST_DELAY, Order, Worker, delay
 from proxy import Proxy
@@ -32,7 +35,6 @@ from test_sync import noise, notice, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from conftest import Shell
     from servers import Dovecot
@@ -275,6 +277,22 @@ def test_systemd_is_told(nosend: Shell, dovecot: Dovecot, watch) -> None:
         running.end()
         while told[-1] != b"STOPPING=1":
             told.append(line.recv(4096))
+
+
+def test_signals_while_it_starts_do_not_end_it(nosend: Shell, dovecot: Dovecot, watch) -> None:
+    """From the first line of the verb on; Python itself needs some tenths of a second before."""
+    dovecot.fill("watch-start", [notice(1)])
+    configure(nosend, "watch-start", dovecot.port)
+    with one_round(nosend.folder / "nosend.db"):  # it waits for this one
+        running = watch()
+        ignoring = 1 << signal.SIGHUP - 1 | 1 << signal.SIGUSR1 - 1
+        status = Path(f"/proc/{running.process.pid}/status")
+        running.until(lambda: int(re.findall(r"SigIgn:\t(\w+)", status.read_text())[0], 16) & ignoring == ignoring)
+        running.process.send_signal(signal.SIGHUP)
+        running.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.5)
+    running.until_listed(order(1))
+    running.end()
 
 
 def test_a_database_that_is_replaced_ends_it(nosend: Shell, dovecot: Dovecot, watch) -> None:
