@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -451,6 +450,7 @@ def test_a_killed_first_look_goes_on_from_its_last_batch(nosend: Shell, dovecot:
 
 DEADLY = """
 import os, pathlib, signal
+from datetime import date
 from nosend import config, service
 from nosend.store.ledger import Ledger
 from nosend.visit import Span
@@ -481,27 +481,18 @@ def test_refused_is_what_an_entry_without_a_folder_is(dovecot: Dovecot) -> None:
 # What is said of a round holds for all its folders, also when it is cut short
 
 
-@pytest.mark.parametrize("words", [("--rescan",), ("--since", "2026-01-01")])
-def test_a_round_killed_in_its_first_folder_is_finished_in_all(
-    nosend: Shell, dovecot: Dovecot, words: tuple[str, ...]
-) -> None:
-    user = f"cut-short-{len(words)}"
+@pytest.mark.parametrize("span", ["Span(rescan=True)", "Span(since=date(2026, 1, 1))"])
+def test_a_round_killed_in_its_first_folder_is_finished_in_all(nosend: Shell, dovecot: Dovecot, span: str) -> None:
+    user = f"cut-short-{len(span)}"
     put(dovecot, user, [(notice(1), OLD), (notice(2), NEW)])
     dovecot.maildir(user, "Second")
     put(dovecot, user, [(notice(3), OLD), (notice(4), NEW)], folder="Second")
     nosend.configure(user, dovecot.port, folders=["INBOX", "Second"])
-    if words == ("--rescan",):
+    if "rescan" in span:
         nosend("adopt")
-    with subprocess.Popen(
-        [sys.executable, "-m", "nosend", "sync", *words], cwd=nosend.folder, env=nosend.env
-    ) as running:
-        deadline = time.monotonic() + 20
-        while running.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(sqlite3.OperationalError):
-                if len(nosend.rows("SELECT 1 FROM cursors WHERE uid = 0 OR since != ''")) == 2:
-                    running.kill()
+    killed(nosend, span)
     nosend("sync")
-    assert nosend.rows(VALUES) == listed(*((1, 2, 3, 4) if words == ("--rescan",) else (2, 4)))
+    assert nosend.rows(VALUES) == listed(*((1, 2, 3, 4) if "rescan" in span else (2, 4)))
 
 
 def test_a_folder_put_back_to_what_it_was_is_read_from_its_start() -> None:

@@ -57,7 +57,6 @@ ANSWERS = {
         "Cyrus": ["NO [LIMIT] Too many open connections", "NO Too many concurrent imap connections for user"],
     },
     MailboxUnreachableError: {
-        "a mail that another client moved away": ["NO [EXPUNGEISSUED] Some of the requested messages no longer exist."],
         "Gmail": ["NO [UNAVAILABLE] Temporary System Error", "NO System Error, please try again later (Failure)"],
         "Yahoo": [
             "NO [UNAVAILABLE] LOGIN Server error - Please try again later",

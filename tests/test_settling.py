@@ -370,6 +370,12 @@ def scripted(*answers: tuple[bytes, bytes], switched: Sequence[tuple[bytes, byte
     [
         ([(b"UID MOVE", b"TAG NO [OVERQUOTA] the box is full\r\n")], 2, "OVERQUOTA", ""),
         ([(b"UID MOVE", b"TAG NO [INUSE] not now\r\n")], 75, "cannot move mails to folder 'Opt-outs'", ""),
+        (
+            [(b"UID MOVE", b"TAG NO [EXPUNGEISSUED] some are gone\r\n")],
+            75,
+            "cannot move mails to folder 'Opt-outs'",
+            "",
+        ),
         ([(b"UID MOVE", b"")], 75, "broke off", ""),
         ([(b"SELECT", b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nTAG OK [READ-ONLY] x\r\n")], 2, "only read", ""),
         ([(b"SELECT", b"TAG NO gone\r\n")], 2, "cannot open folder 'INBOX' for writing (", ""),
@@ -377,7 +383,17 @@ def scripted(*answers: tuple[bytes, bytes], switched: Sequence[tuple[bytes, byte
         ([(b"LIST", b"TAG OK x\r\n"), (b"CREATE", b"TAG NO [ALREADYEXISTS] x\r\n")], 0, "", "moved Opt-outs"),
         ([(b"LIST", b"TAG OK x\r\n"), (b"CREATE", b"TAG NO no rights\r\n")], 2, "cannot make folder 'Opt-outs'", ""),
     ],
-    ids=["quota", "not now", "hangs up", "read-only", "deleted", "uidvalidity", "hidden", "no folder"],
+    ids=[
+        "quota",
+        "not now",
+        "another was faster",
+        "hangs up",
+        "read-only",
+        "deleted",
+        "uidvalidity",
+        "hidden",
+        "no folder",
+    ],
 )
 def test_what_servers_say_instead(nosend: Shell, answers, code: int, told: str, settled: str) -> None:
     with Scripted(scripted(*answers)) as server:
