@@ -61,6 +61,7 @@ def test_the_end_while_the_server_says_nothing(nosend: Shell, dovecot: Dovecot, 
         time.sleep(1.5)
         proxy.bury()
         running.end()
+    assert "did not wait for the end" not in running.told(), "its line was cut"
 
 
 def test_a_second_signal_changes_nothing(nosend: Shell, dovecot: Dovecot, watch) -> None:  # noqa: F811
