@@ -87,7 +87,7 @@ def nosend(tmp_path: Path) -> Shell:
     return Shell(tmp_path, env)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # so that files need not know of each other's users
 def dovecot():
     if dovecot_binary() is None:
         told = "Dovecot is not installed (Debian: apt-get install dovecot-imapd)"

@@ -32,7 +32,7 @@ class Pymap(Server):
         return demo.USER
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cyrus() -> Iterator[Cyrus]:
     if cyrus_root() is None:
         told = "Cyrus is not there (Debian: sh .ci/cyrus)"
