@@ -15,14 +15,17 @@ class _Pair:
     def __init__(self, near: socket.socket, far: socket.socket | None) -> None:
         self.near, self.far = near, far
         self.is_dead = False  # nothing passes any more, and nobody is told
+        self.is_reset = False
         self.down = self.up = 0
 
     def end(self, *, reset: bool = False) -> None:
+        self.is_reset |= reset
         for one in (self.near, self.far):
             if one:
                 with contextlib.suppress(OSError):
-                    if reset and one is self.near:  # no FIN but RST
+                    if self.is_reset and one is self.near:  # no FIN but RST, once nobody reads it any more
                         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        one.shutdown(socket.SHUT_RD)
                         one.close()
                     else:
                         one.shutdown(socket.SHUT_RDWR)
