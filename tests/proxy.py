@@ -16,19 +16,27 @@ class _Pair:
         self.near, self.far = near, far
         self.is_dead = False  # nothing passes any more, and nobody is told
         self.is_reset = False
+        self.lock = threading.Lock()
         self.down = self.up = 0
 
     def end(self, *, reset: bool = False) -> None:
-        self.is_reset |= reset
-        for one in (self.near, self.far):
-            if one:
-                with contextlib.suppress(OSError):
-                    if self.is_reset and one is self.near:  # no FIN but RST, once nobody reads it any more
-                        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                        one.shutdown(socket.SHUT_RD)
-                        one.close()
-                    else:
-                        one.shutdown(socket.SHUT_RDWR)
+        """End it for both; it is closed, which sends the RST, once nobody reads it any more."""
+        with self.lock:  # a descriptor that is closed meanwhile may be another socket's by now
+            self.is_reset |= reset
+            for one in (self.near, self.far):
+                if one:
+                    with contextlib.suppress(OSError):
+                        if self.is_reset and one is self.near:
+                            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                            one.shutdown(socket.SHUT_RD)
+                        else:
+                            one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with self.lock:
+            for one in (self.near, self.far):
+                if one:
+                    one.close()
 
 
 class Proxy:
@@ -88,16 +96,16 @@ class Proxy:
         pair = _Pair(near, far)
         self._pairs.append(pair)
         if far is None:
-            with near, contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
                 while near.recv(4096):
                     pass
-            return
-        upwards = threading.Thread(target=self._upwards, args=(pair,), daemon=True)
-        upwards.start()
-        with near, far:
+        else:
+            upwards = threading.Thread(target=self._upwards, args=(pair,), daemon=True)
+            upwards.start()
             self._downwards(pair)
             pair.end()
             upwards.join(20)
+        pair.close()
 
     def _upwards(self, pair: _Pair) -> None:
         with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ class Looks:
         self._nosend, self._dovecot, self._name, self._keys = nosend, dovecot, name, keys
 
     def look(self, number: int, side: str = "", cut_after: int = 0) -> tuple[dict[str, list[tuple]], Proxy]:
-        """Let a daemon read all, over a line that is cut, and end; gives what it found, and the proxy."""
+        """Let a daemon read all, over a line that is cut if a side is given, and end; gives what it found."""
         user, folder = f"cut-{self._name}-{number}", self._nosend.folder / str(number)
         self._dovecot.fill(user, MAILS)
         folder.mkdir()
@@ -40,12 +40,15 @@ class Looks:
         with Proxy(self._dovecot.port) as proxy:
             if side:
                 setattr(proxy, side, cut_after)
-            configure(shop, user, proxy.port, {"poll_seconds": 5}, timeout=5, **self._keys)
+            configure(shop, user, proxy.port, {"poll_seconds": 290}, timeout=5, **self._keys)
             watch = Watching(shop)
-            watch.until_told("watches 1 mailboxes")
-            watch.until(lambda: self._is_done(shop, watch, proxy), 60)
-            time.sleep(0.3)  # it idles by now
-            watch.end()
+            try:
+                watch.until_told("watches 1 mailboxes")
+                watch.until(lambda: self._is_done(shop, watch, bool(side) and getattr(proxy, side) is None), 60)
+                time.sleep(0.3)  # it idles by now
+                watch.end()
+            finally:
+                watch.process.kill()
         told = f"cut after {cut_after} bytes ({side}): {watch.told()}"
         assert "a fault of nosend" not in told, told
         moved = bool(self._keys)
@@ -53,8 +56,8 @@ class Looks:
         assert inside(self._dovecot, user, "Opt-outs") == bodies(MAILS[::2] if moved else []), told
         return findings(shop), proxy
 
-    def _is_done(self, shop: Shell, watch: Watching, proxy: Proxy) -> bool:
-        if proxy.connections and proxy.cut_after is None and proxy.cut_after_client is None:
+    def _is_done(self, shop: Shell, watch: Watching, was_cut: bool) -> bool:
+        if was_cut:
             watch.poll_now()  # it may wait for its next attempt
             time.sleep(0.2)
         with contextlib.suppress(sqlite3.OperationalError):  # the tables are not made yet
