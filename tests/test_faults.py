@@ -219,9 +219,10 @@ def at_random(shop: Shop, faults: int, seconds: float) -> Cost:
             time.sleep(chance.uniform(0.1, 1.0))
         shop.watch.poll_now()
     shop.until_all_are_listed(60)
-    after, burnt, begun_at = (memory(pid), files(pid)), cpu(pid), time.monotonic()
+    burnt, begun_at = cpu(pid), time.monotonic()
     time.sleep(seconds)
     share = (cpu(pid) - burnt) / (time.monotonic() - begun_at)
+    after = memory(pid), files(pid)
     shop.end_as_undisturbed()
     return Cost(share, (before[0], after[0]), (before[1], after[1]))
 
@@ -230,7 +231,7 @@ def test_faults_at_random_cost_neither_memory_nor_processor(shop: Shop) -> None:
     cost = at_random(shop, 10, 4)
     assert cost.share < 0.2, "no core is burnt"
     assert cost.memory[1] < cost.memory[0] + 20_000, "kilobytes"
-    assert cost.files[1] <= cost.files[0] + 3, cost
+    assert cost.files[1] <= cost.files[0] + 1, cost
 
 
 @pytest.mark.soak
@@ -239,4 +240,4 @@ def test_two_hundred_faults_at_random(shop: Shop) -> None:
     print(f"after 200 faults: {cost}")
     assert cost.share < 0.02
     assert cost.memory[1] < cost.memory[0] + 10_000
-    assert cost.files[1] <= cost.files[0] + 3
+    assert cost.files[1] <= cost.files[0] + 1
