@@ -23,11 +23,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shops import FAULTS, Fault, Shop
+from shops import FAULTS, POLL, Fault, Shop
 
 import faults
 from servers import Dovecot
 
+PAUSE = POLL + 2  # seconds after which a fault is not counted with the one before
 MOST_CPU, MOST_GROWTH, MOST_FILES = 2.0, 8.0, 5  # per cent, MB, open files
 
 
@@ -87,9 +88,9 @@ def measure(fault: Fault, dovecot: Dovecot, user: str, times: int, seconds: floa
                 shop.until_all_are_listed()
                 time.sleep(2)  # it idles by now
                 memory, files = daemon.memory()[0], daemon.files()
-                for number in range(times):
+                for _ in range(times):
                     once(shop, outcome)
-                    time.sleep(1 + number % 3)
+                    time.sleep(PAUSE)
                 outcome.memory, outcome.files = (memory, daemon.memory()[0]), (files, daemon.files())
                 outcome.mails = 2 * shop.delivered
                 outcome.troubles = wrong(shop, outcome)
