@@ -75,8 +75,8 @@ def test_help_shows_verbs_and_exit_codes(nosend: Shell) -> None:
     }
     verbs = set(re.findall(r"^  ([a-z]+)  ", text.partition("Commands:")[2], re.MULTILINE))
     assert verbs == {
-        "check", "demo", "doctor", "explain", "export", "init", "list", "login", "rebuild", "review", "rules", "scan",
-        "show", "status", "sync",
+        "adopt", "check", "demo", "doctor", "explain", "export", "init", "list", "login", "rebuild", "review", "rules",
+        "scan", "show", "status", "sync", "watch",
     }  # fmt: skip
 
 

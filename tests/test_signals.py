@@ -122,8 +122,8 @@ def test_the_end_while_the_command_of_a_password_hangs(nosend: Shell, dovecot: D
 
 
 def test_a_second_signal_changes_nothing(nosend: Shell, dovecot: Dovecot, watch) -> None:  # noqa: F811
-    dovecot.fill("twice", [notice(1)])
-    configure(nosend, "twice", dovecot.port)
+    dovecot.fill("signalled-twice", [notice(1)])
+    configure(nosend, "signalled-twice", dovecot.port)
     running = watch()
     running.until_listed(order(1))
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):

@@ -130,6 +130,12 @@ def replace_order_ids(text: str, place: str) -> str:
     return _ORDER.sub(place, text)
 
 
+def masked(text: str) -> str:
+    """Give a text without order ids and buyer aliases, for a log: what servers say may repeat them."""
+    without = replace_order_ids(text, "***")
+    return _ADDRESS.sub(lambda found: "***" if is_buyer_address(found[0]) else found[0], without)
+
+
 def alias(address: str) -> str | None:
     """Normalise a buyer alias: lower-case, `+...` stripped. None for anything else, and for pseudo-buyers.
 

@@ -64,9 +64,15 @@ def sync(
             store.round_done(mailbox.account, now(), identifiers.one_line(str(trouble)))
         raise
     verifier = dkim.Verifier() if dkim.installed() else None
-    for mailbox in settings.mailboxes:
-        connect = partial(_connection, mailbox, environment)
-        report += one_round(Visit(mailbox, Judging(mailbox.trust, known, verifier), store, progress, connect, span))
+    visits = [
+        Visit(box, Judging(box.trust, known, verifier), store, progress, partial(_connection, box, environment), span)
+        for box in settings.mailboxes
+    ]
+    if span.since or span.rescan:
+        for visit in visits:
+            visit.begin()
+    for visit in visits:
+        report += one_round(visit)
     store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
     return report
 

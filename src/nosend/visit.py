@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
@@ -153,6 +154,16 @@ class Visit:
             report += Report(troubles=(trouble,))
         return report
 
+    def begin(self) -> None:
+        """Write down for every folder what `span` says of it, so that a run that is cut short is finished by the next.
+
+        A mailbox in trouble is passed over: `report` tells it.
+        """
+        with contextlib.suppress(MailboxRefusedError, MailboxUnreachableError, ConfigError), self.connect() as inbox:
+            for folder in self._folders(inbox):
+                if not isinstance(folder, MailboxRefusedError):
+                    self.store.record((), now(), self._begun(inbox, folder))
+
     def _settle(self, inbox: ImapMailbox, read: Sequence[Folder]) -> Report:
         """Settle the notices of the folders that were read; what keeps all of them from it is told once."""
         troubles: dict[str, NosendError] = {}
@@ -205,7 +216,7 @@ class Visit:
 
     def _read(self, inbox: ImapMailbox, folder: Folder) -> Iterator[Report]:
         mailbox, judging, store = self.mailbox, self.judging, self.store
-        cursor = self._begun(folder)
+        cursor = self._begun(inbox, folder)
         if folder.modseq and folder.modseq == cursor.modseq:
             return  # nothing has changed
         begun_at, seen = cursor.uid, 0
@@ -232,10 +243,18 @@ class Visit:
         if through != cursor:
             store.record((), now(), through)
 
-    def _begun(self, folder: Folder) -> Cursor:
-        """Say how far a folder was read; a rescan begins with forgetting it, so that a later run finishes it."""
+    def _begun(self, inbox: ImapMailbox, folder: Folder) -> Cursor:
+        """Say how far a folder was read; a rescan begins with forgetting it, so that a later run finishes it.
+
+        A folder that ends before the mail that was read last was put back to what it was (or the server once told a
+        number that was none): it is read from its start, which doubles nothing.
+        """
         since = self.span.since.isoformat() if self.span.since else ""
-        cursor = replace(self._cursor(folder), last_uid=max(0, folder.uidnext - 1))
+        known, last_uid = self._cursor(folder), max(0, folder.uidnext - 1)
+        if 0 < folder.uidnext <= known.uid and newest_uid(inbox, folder) < known.uid:
+            known = replace(known, uid=0, in_hand=0, attempts=0, modseq=0)
+        # one of two numbers may be told wrongly, and for ever
+        cursor = replace(known, last_uid=last_uid, modseq=known.modseq if known.last_uid == last_uid else 0)
         if self.span.rescan:
             cursor = replace(cursor, uid=0, in_hand=0, attempts=0, since=since, modseq=0)
             self.store.record((), now(), cursor)

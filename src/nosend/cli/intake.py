@@ -89,15 +89,15 @@ def watch(session: Session) -> None:
     again and again, and holds up no other; `nosend status` tells how each one is. SIGHUP reads the configuration
     again, SIGUSR1 looks at every mailbox now.
     """
-    from nosend.store.lock import one_round  # noqa: PLC0415 - each verb loads what it needs
-    from nosend.watch.daemon import Daemon  # noqa: PLC0415
-
-    session.start_log("info", times="JOURNAL_STREAM" not in os.environ)
-    settings = with_mailboxes(session)
-    signal.signal(signal.SIGTERM, terminated)
     for number in (signal.SIGHUP, signal.SIGUSR1):  # which would end it before it has begun
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, terminated)
     try:
+        from nosend.store.lock import one_round  # noqa: PLC0415 - each verb loads what it needs
+        from nosend.watch.daemon import Daemon  # noqa: PLC0415
+
+        session.start_log("info", times="JOURNAL_STREAM" not in os.environ)
+        settings = with_mailboxes(session)
         with one_round(settings.database):
             Daemon(settings, os.environ).run()
     except (Terminated, KeyboardInterrupt):

@@ -15,6 +15,14 @@ def _no_flag(value: str) -> str:
     return "" if fits else 'must be a keyword like "$NosendOptOut", or one of "\\\\Flagged", "\\\\Seen", "\\\\Answered"'
 
 
+def _no_target(value: str) -> str:
+    if value != value.strip():
+        return "begins or ends with a space"
+    if value.startswith("\\") or "*" in value:
+        return "must be the whole name of one folder, like Opt-outs: uses and patterns are for folders"
+    return "must not end with a delimiter" if value.endswith(("/", ".")) else ""
+
+
 SETTLING_KEYS = (
     Key(
         "mark_notices",
@@ -29,7 +37,7 @@ SETTLING_KEYS = (
         str,
         "",
         "or move them to this folder, by its whole name on the server, like INBOX.Opt-outs; made if missing",
-        wrong=lambda value: "begins or ends with a space" if value != value.strip() else "",
+        wrong=_no_target,
     ),
 )
 

@@ -31,6 +31,7 @@ class _Imap(imaplib.IMAP4):
 
     def __init__(self, settings: Mailbox, context: ssl.SSLContext | None, line: Line) -> None:
         self._settings, self._context, self._line = settings, context, line
+        self._taken = 0
         super().__init__(settings.host, settings.port)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
@@ -50,7 +51,24 @@ class _Imap(imaplib.IMAP4):
         line: Any = self.file.readline(dialect.LONGEST_LINE + 1)
         if len(line) > dialect.LONGEST_LINE:
             raise self.abort(f"a line of more than {dialect.LONGEST_LINE} bytes")
+        self._take(len(line))
         return dialect.usual(line)
+
+    def _command(self, name: str, *args: Any) -> bytes:
+        self._taken = 0
+        tag: bytes = super()._command(name, *args)  # type: ignore[misc]  # typeshed leaves it out
+        return tag
+
+    def read(self, size: int) -> bytes:
+        """Read a literal."""
+        self._take(size)
+        return bytes(super().read(size))
+
+    def _take(self, size: int) -> None:
+        """Count what a command is answered with: a server could fill our memory, and so that of all mailboxes."""
+        self._taken += size
+        if self._taken > _LARGEST_ANSWER:
+            raise self.abort(f"an answer of more than {_LARGEST_ANSWER} bytes")
 
 
 class Client(IMAPClient):  # type: ignore[misc]  # imapclient carries no types
@@ -72,6 +90,8 @@ class Client(IMAPClient):  # type: ignore[misc]  # imapclient carries no types
         return self._connect()
 
 
+# bytes; the most that is asked for at once is a window of bodies and the largest mail that is read
+_LARGEST_ANSWER = 64 * 1024 * 1024
 _contexts: weakref.WeakValueDictionary[tuple[Path | None, int], ssl.SSLContext] = weakref.WeakValueDictionary()
 
 

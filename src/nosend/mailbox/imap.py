@@ -25,7 +25,7 @@ from nosend.mailbox.line import Line
 from nosend.mailbox.sasl import not_now, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
     from types import TracebackType
 
@@ -64,6 +64,7 @@ class ImapMailbox:
         self._line = line or Line()
         self._where = where_is(settings)
         self._watched: Folder | None = None
+        self._asked: Callable[[], None] | None = None  # takes in the answer to a FETCH that is under way
         self._has_idle: bool | None = None  # not known yet
         with self._told():
             try:
@@ -215,7 +216,7 @@ class ImapMailbox:
     def _why_not(self, name: str, said: str) -> str:
         """Say why a folder cannot be opened: it is not there, or it is and the server refuses."""
         try:
-            names = [one.name for one in self.list_folders()]
+            names = [one.name for one in _listed(self._client.list_folders())]
         except imaplib.IMAP4.abort:
             raise
         except (IMAPClientError, ValueError, TypeError):
@@ -269,17 +270,43 @@ class ImapMailbox:
 
         What the server does not give of a mail is missing in the answer. INTERNALDATE may be bytes or a datetime.
         """
+        return self.ask(uids, items)()
+
+    def ask(self, uids: list[int], items: list[str]) -> Callable[[], dict[int, dict[bytes, Any]]]:
+        """Send a FETCH, so that the server is at work while we are; what is given waits for the answer, as `fetch`.
+
+        Whatever is called on this connection before takes the answer in first.
+        """
         if not uids:
-            return {}
+            return dict
+        imap = self._client._imap  # noqa: SLF001 - imaplib's own waits
         with self._told():
-            told, found = self._client._imap.uid("FETCH", ",".join(map(str, uids)), f"({' '.join(items)})")  # noqa: SLF001
-            if told != "OK":
-                raise IMAPClientError(f"fetch failed: {found[0]!r}")
-            read = answers.read(found)
-            return parse_fetch_response(found, normalise_times=False) if read is None else read
+            tag = imap._command("UID", "FETCH", ",".join(map(str, uids)), f"({' '.join(items)})")  # noqa: SLF001
+        answer: list[Any] = []
+
+        def take_in() -> None:
+            self._asked = None
+            with self._told():
+                answer.extend(imap._untagged_response(*imap._command_complete("UID", tag), "FETCH"))  # noqa: SLF001
+
+        def read() -> dict[int, dict[bytes, Any]]:
+            if not answer:
+                take_in()
+            with self._told():
+                told, found = answer
+                if told != "OK":
+                    raise IMAPClientError(f"fetch failed: {found[0]!r}")
+                known = answers.read(found)
+                return parse_fetch_response(found, normalise_times=False) if known is None else known
+
+        self._asked = take_in
+        return read
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
+        """Say what goes wrong in words, and not too late; what was asked before is taken in first."""
+        if self._asked:
+            self._asked()
         with in_words(self._settings), self._line.within(self._settings.timeout * _STEPS):
             yield
 

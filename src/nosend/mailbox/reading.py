@@ -6,10 +6,10 @@ Memory does not grow with the folder, and of most mails only a few header fields
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nosend import letter, verdict
-from nosend.errors import MailboxUnreachableError
+from nosend.errors import MailboxUnreachableError, NosendError
 from nosend.letter.mime import LIMITS
 from nosend.mailbox import answers
 from nosend.mailbox.imap import number
@@ -17,13 +17,15 @@ from nosend.model import Mail, Place
 from nosend.verdict import Worth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date, datetime
 
     from nosend.config import Mailbox
     from nosend.mailbox.imap import Folder, ImapMailbox
     from nosend.model import Letter
     from nosend.verdict.rules import Rules
+
+    Headings = Callable[[], dict[int, dict[bytes, Any]]]  # gives what the server says of some mails
 
 _NO_LIMIT = 2**63
 _WINDOW = 2_000  # UIDs searched at a time; grows over holes
@@ -36,6 +38,7 @@ _FIELDS = " ".join((*verdict.DECIDING_FIELDS, "Message-ID", "Date", "X-Marketpla
 # Never more than this of a mail, whatever size the server tells; of a body one byte more than a letter is read of,
 # so that the letter tells that it was cut.
 HEADER_ITEM = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]<0.65536>"
+_HEADING = ["RFC822.SIZE", "INTERNALDATE", HEADER_ITEM]
 _BODY_ITEM = f"BODY.PEEK[]<0.{LIMITS.size + 1}>"
 
 
@@ -81,16 +84,37 @@ class FolderReader:
         size that a letter is read to. The last batch reaches to the end of the folder. Mails received before the day
         `since` are passed over unseen; after `limit` mails it ends, 0 is no limit.
         """
-        left = limit or _NO_LIMIT
+        steps = self._steps(after, since, limit or _NO_LIMIT)
+        following = self._begun(steps)
+        while following:
+            uids, upto, headings = following
+            last = Batch((), upto, 0)  # a hole: the cursor passes over it
+            for position, batch in enumerate(self._batches(uids, upto, headings) if uids else ()):
+                if position:
+                    yield last
+                last = batch
+            trouble = None
+            try:
+                following = self._begun(steps)  # the server is at work while the last batch is judged and recorded
+            except NosendError as error:
+                trouble = error
+            yield last
+            if trouble:
+                raise trouble
+
+    def _steps(self, after: int, since: date | None, left: int) -> Iterator[tuple[list[int], int]]:
+        """Give the UIDs whose headings are fetched at a time, and up to where all is dealt with then."""
         for uids, upto in self._windows(after, since):
-            for start in range(0, len(uids), self._headers):
+            for start in range(0, max(1, len(uids)), self._headers):
                 some = uids[start : min(start + self._headers, start + left)]
                 left -= len(some)
-                yield from self._batches(some, upto if start + len(some) >= len(uids) else some[-1])
+                yield some, upto if start + len(some) >= len(uids) else some[-1]
                 if not left:
                     return
-            if not uids:
-                yield Batch((), upto, 0)  # a hole: the cursor passes over it
+
+    def _begun(self, steps: Iterator[tuple[list[int], int]]) -> tuple[list[int], int, Headings] | None:
+        step = next(steps, None)
+        return (*step, self._inbox.ask(step[0], _HEADING)) if step else None
 
     def mails(self, uids: Sequence[int]) -> Iterator[Batch]:
         """Give those mails of some UIDs that are still there, in batches, oldest first."""
@@ -98,7 +122,7 @@ class FolderReader:
             some = uids[start : start + self._bodies_at_once]
             there = sorted(set(self._inbox.search(",".join(map(str, some)))) & set(some))
             if there:
-                yield from self._batches(there, there[-1])
+                yield from self._batches(there, there[-1], self._inbox.ask(there, _HEADING))
 
     def _windows(self, after: int, since: date | None) -> Iterator[tuple[list[int], int]]:
         """Search window by window; wider after holes, so that a folder whose UIDs run to 2^32 ends as well.
@@ -124,8 +148,8 @@ class FolderReader:
             width = width * 2 if len(uids) < _WINDOW // 4 else _WINDOW
             start = end + 1
 
-    def _batches(self, uids: list[int], upto: int) -> Iterator[Batch]:
-        headings, missing = self._headings(uids)
+    def _batches(self, uids: list[int], upto: int, answer: Headings) -> Iterator[Batch]:
+        headings, missing = self._headings(uids, answer)
         mails: list[Mail] = list(missing)
         wanted: list[_Heading] = []
         for heading in headings:
@@ -149,11 +173,10 @@ class FolderReader:
         if mails or told < len(uids) or not wanted or wanted[-1].uid < upto:
             yield Batch(tuple(mails), upto, len(uids) - told)
 
-    def _headings(self, uids: list[int]) -> tuple[list[_Heading], list[Mail]]:
-        found = self._inbox.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", HEADER_ITEM])
+    def _headings(self, uids: list[int], answer: Headings) -> tuple[list[_Heading], list[Mail]]:
         headings = {
             uid: _Heading(uid, number(item, b"RFC822.SIZE"), item.get(b"INTERNALDATE"), raw)
-            for uid, item in found.items()
+            for uid, item in answer().items()
             if (raw := answers.content(item, b"BODY[HEADER")) or (raw == b"" and item.get(b"RFC822.SIZE") == 0)
         }
         missing = self._without_data([uid for uid in uids if uid not in headings], all_of=len(uids))

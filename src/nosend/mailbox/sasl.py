@@ -16,7 +16,7 @@ from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 
 from nosend import __version__
 from nosend.errors import MailboxBusyError, MailboxRefusedError, MailboxUnreachableError
-from nosend.identifiers import one_line
+from nosend.identifiers import masked, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -32,7 +32,7 @@ _BUSY = re.compile(
 )
 _REFUSED = re.compile(r"\[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED|PRIVACYREQUIRED)\]", re.IGNORECASE)
 _NOT_NOW = re.compile(
-    r"\[(UNAVAILABLE|INUSE|SERVERBUG|CONTACTADMIN)\]|(try|again) later|temporar|not connected|unavailable"
+    r"\[(UNAVAILABLE|INUSE|SERVERBUG|CONTACTADMIN|EXPUNGEISSUED)\]|(try|again) later|temporar|not connected|unavailable"
     r"|server error|internal error|generic failure|timed? ?out",
     re.IGNORECASE,
 )
@@ -84,11 +84,14 @@ def log_in(client: Any, settings: Mailbox, where: str, credentials: str | Bearer
 def introduce(client: Any) -> None:
     """Tell the server who we are where it has ID (RFC 2971): NetEase opens no folder before ("Unsafe Login").
 
-    What it answers does not matter. Raises OSError and imaplib's abort of a line that is dead.
+    And ask it to tell HIGHESTMODSEQ of folders, where it has CONDSTORE (RFC 7162). What it answers does not matter.
+    Raises OSError and imaplib's abort of a line that is dead.
     """
     try:
         if client.has_capability("ID"):
             client.id_({"name": "nosend", "version": __version__})
+        if client.has_capability("ENABLE") and client.has_capability("CONDSTORE"):
+            client.enable("CONDSTORE")
     except imaplib.IMAP4.abort:
         raise
     except (IMAPClientError, ValueError):
@@ -173,7 +176,7 @@ def _refusal(error: LoginError, where: str, *secrets: str) -> str:
 def words(error: Exception, *secrets: str) -> str:
     """Give the server's words without imaplib's wrapping of bytes, and without what they repeat of the secrets."""
     said = re.sub(r"\bb'([^']*)'|\bb\"([^\"]*)\"", r"\1\2", str(error))
-    return _without(said, secrets) or type(error).__name__
+    return masked(_without(said, secrets)) or type(error).__name__
 
 
 def _without(text: str, secrets: Collection[str]) -> str:
