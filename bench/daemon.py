@@ -64,6 +64,7 @@ class Daemon:
         self._home = tempfile.TemporaryDirectory(prefix="nosend-bench")
         self.folder = Path(self._home.name)
         self.log = self.folder / "log"
+        self.database = self.folder / str(top.get("database", "nosend.db"))
         tables = [_lines(top), *("[[mailbox]]\n" + _lines(box) for box in boxes)]
         (self.folder / "config.toml").write_text("\n".join(tables), encoding="utf-8")
         env = {name: value for name, value in os.environ.items() if not name.startswith("NOSEND_")}
@@ -75,7 +76,7 @@ class Daemon:
         while "watches" not in self.log.read_text(encoding="utf-8"):
             self.check()
             time.sleep(0.05)
-        self._db = sqlite3.connect(self.folder / "nosend.db")
+        self._db = sqlite3.connect(self.database, check_same_thread=False)
         self._version = 0
 
     def __enter__(self) -> Self:

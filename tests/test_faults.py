@@ -12,15 +12,15 @@ import random
 import resource
 import sqlite3
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from faults import OF_THE_LINE, findings
 from proxy import Proxy
 from servers import PASSWORD, Dovecot
-from test_kill import contents
 from test_sync import noise, notice, order
 from test_watch import Watching, configure
 
@@ -32,17 +32,13 @@ if TYPE_CHECKING:
 QUICK = {"poll_seconds": 5}
 
 
-def settle(nosend: Shell) -> dict[str, list[tuple]]:
-    return {name: found for name, found in contents(nosend).items() if name != "cursors"}  # they name the port
-
-
 def undisturbed(nosend: Shell, user: str, port: int, folder: Path) -> dict[str, list[tuple]]:
     """Give what one `sync` over the same mailbox records."""
     folder.mkdir()
     other = replace(nosend, folder=folder)
     other.configure(user, port)
     other("sync")
-    return settle(other)
+    return findings(other)
 
 
 @pytest.fixture
@@ -87,7 +83,7 @@ class Shop:
         self.until_all_are_listed()
         self.watch.end()
         wanted = undisturbed(self._nosend, self._user, self._dovecot.port, self._nosend.folder / "undisturbed")
-        assert settle(self._nosend) == wanted
+        assert findings(self._nosend) == wanted
         assert "a fault of nosend" not in self.watch.told()
 
 
@@ -102,71 +98,7 @@ def shop(nosend: Shell, dovecot: Dovecot, request: pytest.FixtureRequest) -> Ite
             found.watch.process.wait()
 
 
-@contextlib.contextmanager
-def refused(proxy: Proxy) -> Iterator[None]:
-    proxy.refuse()
-    proxy.cut()
-    yield
-    proxy.allow()
-
-
-@contextlib.contextmanager
-def silent(proxy: Proxy) -> Iterator[None]:
-    proxy.silent = True
-    proxy.cut()
-    yield
-    proxy.silent = False
-    proxy.cut()
-
-
-@contextlib.contextmanager
-def fin(proxy: Proxy) -> Iterator[None]:
-    proxy.cut()
-    yield
-
-
-@contextlib.contextmanager
-def rst(proxy: Proxy) -> Iterator[None]:
-    proxy.cut(reset=True)
-    yield
-
-
-@contextlib.contextmanager
-def blackhole(proxy: Proxy) -> Iterator[None]:
-    proxy.bury()
-    yield
-
-
-@contextlib.contextmanager
-def garbage(proxy: Proxy) -> Iterator[None]:
-    proxy.replace = lambda data: bytes(255 - byte for byte in data)
-    yield
-    proxy.replace = lambda data: data
-
-
-@contextlib.contextmanager
-def slow(proxy: Proxy) -> Iterator[None]:
-    proxy.per_second = 3_000
-    yield
-    proxy.per_second = 0
-
-
-@contextlib.contextmanager
-def dripping(proxy: Proxy) -> Iterator[None]:
-    proxy.per_second = 3
-    yield
-    proxy.per_second = 0
-    proxy.cut()
-
-
-@contextlib.contextmanager
-def bye(proxy: Proxy) -> Iterator[None]:
-    proxy.replace = lambda _: b"* BYE too busy\r\n"
-    yield
-    proxy.replace = lambda data: data
-
-
-@pytest.mark.parametrize("fault", [refused, silent, fin, rst, blackhole, garbage, slow, dripping, bye])
+@pytest.mark.parametrize("fault", OF_THE_LINE)
 def test_the_daemon_recovers_from(shop: Shop, fault) -> None:
     shop.until_all_are_listed()
     with fault(shop.proxy):
@@ -175,41 +107,6 @@ def test_the_daemon_recovers_from(shop: Shop, fault) -> None:
         time.sleep(2.5)
     shop.deliver()
     shop.end_as_undisturbed()
-
-
-def conversation(shop: Shop) -> int:
-    """Give the bytes of the server up to the first IDLE."""
-    shop.until_all_are_listed()
-    return shop.proxy.down
-
-
-def cut_at(nosend: Shell, dovecot: Dovecot, user: str, points: int) -> None:
-    """Cut the first look after N bytes, N swept over the whole conversation; each time a daemon of its own."""
-    with Proxy(dovecot.port) as proxy:
-        first = Shop(nosend, dovecot, user, proxy)
-        whole = conversation(first)
-        first.end_as_undisturbed()
-    wanted = settle(nosend)
-    for number in range(points):
-        for name in ("nosend.db", "nosend.db-wal", "nosend.db-shm", "watch.log"):
-            (nosend.folder / name).unlink(missing_ok=True)
-        with Proxy(dovecot.port) as proxy:
-            configure(nosend, user, proxy.port, QUICK, timeout=5)
-            proxy.cut_after = 1 + number * (whole - 1) // points
-            watch = Watching(nosend)
-            watch.until_listed(*(order(one) for one in range(first.came)))
-            watch.end()
-            assert settle(nosend) == wanted, f"cut after {proxy.cut_after} of {whole} bytes"
-            assert "a fault of nosend" not in watch.told()
-
-
-def test_cuts_anywhere_in_the_first_look(nosend: Shell, dovecot: Dovecot) -> None:
-    cut_at(nosend, dovecot, "cut-anywhere", 6)
-
-
-@pytest.mark.soak
-def test_cuts_at_two_hundred_points(nosend: Shell, dovecot: Dovecot) -> None:
-    cut_at(nosend, dovecot, "cut-at-200", 200)
 
 
 def test_a_kick_and_a_restart_of_the_server(nosend: Shell, own: Dovecot) -> None:
@@ -294,36 +191,53 @@ def memory(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def at_random(shop: Shop, faults: int, seconds: float) -> tuple[float, int, int]:
-    """Do faults at random; gives the CPU share of a quiet while, and the memory before and after."""
+def files(pid: int) -> int:
+    """Count the open files of a process."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What faults cost: CPU share of a quiet while after them, kilobytes and open files before and after them."""
+
+    share: float
+    memory: tuple[int, int]
+    files: tuple[int, int]
+
+
+def at_random(shop: Shop, faults: int, seconds: float) -> Cost:
+    """Do faults at random."""
     shop.until_all_are_listed()
-    pid, before = shop.watch.process.pid, memory(shop.watch.process.pid)
+    time.sleep(1)  # it idles by now
+    pid = shop.watch.process.pid
+    before = memory(pid), files(pid)
     chance = random.Random(20261123)
     for _ in range(faults):
-        with chance.choice([refused, silent, fin, rst, blackhole, garbage, bye])(shop.proxy):
+        with chance.choice(OF_THE_LINE)(shop.proxy):
             shop.deliver(1)
             shop.watch.poll_now()
             time.sleep(chance.uniform(0.1, 1.0))
         shop.watch.poll_now()
     shop.until_all_are_listed(60)
-    after, burnt, begun_at = memory(pid), cpu(pid), time.monotonic()
+    burnt, begun_at = cpu(pid), time.monotonic()
     time.sleep(seconds)
     share = (cpu(pid) - burnt) / (time.monotonic() - begun_at)
+    after = memory(pid), files(pid)
     shop.end_as_undisturbed()
-    return share, before, after
+    return Cost(share, (before[0], after[0]), (before[1], after[1]))
 
 
 def test_faults_at_random_cost_neither_memory_nor_processor(shop: Shop) -> None:
-    share, before, after = at_random(shop, 8, 4)
-    assert share < 0.2, "no core is burnt"
-    assert after < before + 20_000, "kilobytes"
+    cost = at_random(shop, 10, 4)
+    assert cost.share < 0.2, "no core is burnt"
+    assert cost.memory[1] < cost.memory[0] + 20_000, "kilobytes"
+    assert cost.files[1] <= cost.files[0] + 1, cost
 
 
 @pytest.mark.soak
-def test_two_hundred_faults_at_random(shop: Shop, record_property) -> None:
-    share, before, after = at_random(shop, 200, 60)
-    print(
-        f"CPU while waiting {share:.2%}; memory {before / 1024:.1f} MB before, {after / 1024:.1f} MB after 200 faults"
-    )
-    assert share < 0.02
-    assert after < before + 10_000
+def test_two_hundred_faults_at_random(shop: Shop) -> None:
+    cost = at_random(shop, 200, 60)
+    print(f"after 200 faults: {cost}")
+    assert cost.share < 0.02
+    assert cost.memory[1] < cost.memory[0] + 10_000
+    assert cost.files[1] <= cost.files[0] + 1

@@ -18,6 +18,7 @@ from sqlite_utils import Database, Migrations
 
 import letters
 from conftest import Shell
+from faults import contents
 from nosend.judging import Judging
 from nosend.model import Accounts, Judged, Kind, Place, Policy, Trust
 from nosend.store import rows as written
@@ -28,7 +29,7 @@ from nosend.verdict import packfile, rules
 from nosend.verdict.rules import Rules
 from samples import DAY, NOW, buyer, dump, judged, notice, order, rows
 from servers import Dovecot
-from test_kill import SYNC, contents
+from test_kill import SYNC
 
 MINE = "mx.shop.example"
 NOBODY = 1  # a port on which nobody listens

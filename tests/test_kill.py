@@ -11,27 +11,11 @@ import time
 import pytest
 
 from conftest import MAILS, Shell
+from faults import contents
 from servers import Dovecot
 from test_sync import noise, notice, order
 
 SYNC = [sys.executable, "-m", "nosend", "sync"]
-
-
-def contents(nosend: Shell) -> dict[str, list[tuple]]:
-    """Give all that two runs over the same mailbox must agree on: everything but the times of the run."""
-    return {
-        "blacklist": nosend.rows(
-            "SELECT kind, value, account, marketplace, opted_out_at, last_notice_at, notices, source, why"
-            " FROM blacklist ORDER BY 1, 2, 3"
-        ),
-        "events": nosend.rows(
-            "SELECT account, key, order_id, buyer, why, opted_out_at FROM events ORDER BY key, order_id"
-        ),
-        "ledger": nosend.rows("SELECT folder, uid, key, sha256, verdict, rule, why FROM ledger ORDER BY folder, uid"),
-        "changes": nosend.rows("SELECT action, kind, value, account FROM changes ORDER BY kind, value, action"),
-        "kept": nosend.rows("SELECT sha256, raw FROM kept ORDER BY sha256"),
-        "cursors": nosend.rows("SELECT * FROM cursors"),
-    }
 
 
 def killed_syncs(nosend: Shell, dovecot: Dovecot, user: str, kills: int, mails: int) -> None:

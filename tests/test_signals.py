@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -62,6 +65,61 @@ def test_the_end_while_the_server_says_nothing(nosend: Shell, dovecot: Dovecot, 
         proxy.bury()
         running.end()
     assert "did not wait for the end" not in running.told(), "its line was cut"
+
+
+def test_the_end_in_the_middle_of_an_answer(nosend: Shell, dovecot: Dovecot, watch) -> None:  # noqa: F811
+    """Half of the first FETCH's answer comes, then nothing more."""
+    dovecot.fill("end-fetch", [notice(n) for n in range(300)])
+    is_buried = threading.Event()
+    with Proxy(dovecot.port) as proxy:
+
+        def bury(data: bytes) -> bytes:
+            if b" FETCH (" not in data:
+                return data
+            proxy.bury()
+            is_buried.set()
+            return data[: len(data) // 2]
+
+        proxy.replace = bury
+        configure(nosend, "end-fetch", proxy.port, timeout=60)
+        running = watch()
+        assert is_buried.wait(20)
+        time.sleep(0.5)
+        running.end()
+    nosend("sync", code=75)  # nobody listens any more
+    configure(nosend, "end-fetch", dovecot.port)
+    nosend("sync")
+    assert nosend.rows("SELECT count(*), sum(notices) FROM blacklist") == [(300, 300)], "the next run goes on"
+
+
+def test_the_end_while_another_program_holds_the_database(nosend: Shell, dovecot: Dovecot, watch) -> None:  # noqa: F811
+    """Several mailboxes wait for it, one behind the other."""
+    for number in range(4):
+        dovecot.fill(f"end-held-{number}", [notice(number)])
+    configure(nosend, "end-held-0", dovecot.port, account="a0")
+    for number in range(1, 4):
+        add_mailbox(nosend, f"a{number}", f"end-held-{number}", dovecot.port)
+    running = watch()
+    running.until_listed(*map(order, range(4)))
+    time.sleep(1.5)
+    with contextlib.closing(sqlite3.connect(nosend.folder / "nosend.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for number in range(4):
+            dovecot.fill(f"end-held-{number}", [notice(10 + number)])
+        time.sleep(1.5)
+        running.end()
+        other.execute("ROLLBACK")
+    nosend("sync")
+    assert nosend.rows("SELECT count(*), sum(notices) FROM blacklist") == [(8, 8)], "the next run goes on"
+
+
+def test_the_end_while_the_command_of_a_password_hangs(nosend: Shell, dovecot: Dovecot, watch) -> None:  # noqa: F811
+    began = nosend.folder / "began"
+    hangs = ["sh", "-c", f"touch {began}; exec sleep 20"]
+    configure(nosend, "end-command", dovecot.port, password_env=None, password_command=hangs)
+    running = watch()
+    running.until(began.exists)
+    running.end()
 
 
 def test_a_second_signal_changes_nothing(nosend: Shell, dovecot: Dovecot, watch) -> None:  # noqa: F811

@@ -381,3 +381,31 @@ def test_a_line_that_dies_idle_again_and_again_is_not_waited_for_ever_longer(
     waited = [record.args[0] for record in caplog.records if "tries again in" in record.msg]
     assert len(waited) >= 3
     assert max(waited) <= 1.0
+
+
+def test_a_line_that_breaks_soon_after_each_round_is_not_waited_for_ever_longer(
+    dovecot: Dovecot, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that is away for a while, again and again: what was read in between counts."""
+    caplog.set_level(logging.DEBUG, "nosend.watch.worker")
+    dovecot.maildir("watch-shaky")
+    heartbeat = Heartbeat({"shop": 60.0}, Systemd({}), tmp_path / "beat")
+    password = Secret("password_env", "env", "NOSEND_PASSWORD", (), "watch-shaky")
+    with Ledger(tmp_path / "nosend.db") as store, Proxy(dovecot.port) as proxy:
+        box = mailbox(proxy.port, "watch-shaky", secret=password, timeout=1)
+        worker = Worker(Order(box, rules.builtin(), 290), store, heartbeat, {"NOSEND_PASSWORD": PASSWORD})
+        worker.start()
+        for number in range(1, 9):
+            deadline = time.monotonic() + 20
+            while proxy.connections < number and time.monotonic() < deadline:
+                worker.nudge()  # it waits for its next attempt
+                time.sleep(0.02)
+            time.sleep(0.5)  # it idles by now, and has for less than half a minute
+            proxy.cut()
+            time.sleep(0.1)
+        worker.end()
+        worker.join(10)
+    waited = [record.args[0] for record in caplog.records if "tries again in" in record.msg]
+    assert len(waited) >= 7
+    assert max(waited) > 8.0, "it waits longer than at first"
+    assert max(waited) <= 16.0

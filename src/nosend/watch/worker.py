@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 LONGEST_DELAY = 300.0  # seconds from one attempt to the next, and after the first failure of each kind:
 _FIRST_DELAY, _REFUSED_DELAY, _BUSY_DELAY = 1.0, 30.0, 60.0
 _HELD = 30.0  # seconds of waiting, or a whole wait, after which a line that breaks is no failure like the one before
+_AFTER_A_ROUND = 4  # failures that still count, at most, after a round that went through: then it is 16 s
 _BETWEEN_ROUNDS = 1.0  # seconds at least, whatever the server says
 _SERVERS_WORDS = re.compile(r"\(.*\)")  # in a message: seconds and numbers of sessions, other ones each time
 _BETWEEN_PROGRESS = 30.0  # seconds from one line of the log to the next
@@ -119,6 +120,8 @@ class Worker(threading.Thread):
             if self._inbox is None:
                 self._back_off(next(iter(troubles), None))
             else:
+                # what breaks again and again is good for reading in between, and not to be logged in to every second
+                self._failures = min(self._failures, _AFTER_A_ROUND)
                 self._wait(self._inbox)
         except NosendError as trouble:  # of the store
             self._tell((trouble,))
