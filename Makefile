@@ -19,8 +19,9 @@ lint: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(RUN)/pytest -m soak --timeout 3600
 
-# 200 mailboxes in one process: what it lists, how soon, and what that costs; about 20 minutes
+# every fault ten times; 200 mailboxes in one process: what is listed, how soon, and what that costs; about 40 minutes
 load: $(VENV)/.dev
+	$(RUN)/python bench/reliability.py
 	$(RUN)/python bench/mailboxes.py --mailboxes 200 --minutes 10
 	$(RUN)/python bench/mailboxes.py --mailboxes 200 --minutes 3 --tls
 	$(RUN)/python bench/mailboxes.py --mailboxes 200 --minutes 1 --backlog 200

@@ -19,6 +19,7 @@ import re
 import sys
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +32,7 @@ from servers import PASSWORD, Counted, Dovecot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-COPIES = 100  # of each of the other mails, as hard links: what is measured is not the disk
+COPIES = 20  # of each of the other mails, as hard links: what is measured is not the disk
 SLOWER, SHARE, MEMORY, TRIPS = 1.75, 5.0, 100.0, 4  # the limits: times, per cent, MB, round trips a folder
 
 BARE = """
@@ -56,12 +57,12 @@ class Cost(NamedTuple):
     received: int
 
 
-def others(count: int, amazon: int) -> list[bytes]:
-    """Give what else lies in a seller's mailbox, 6 to 60 KB each; `amazon` per cent are Amazon's or buyers'."""
+def others(count: int, amazon: int) -> Iterator[bytes]:
+    """Make what else lies in a seller's mailbox, 6 to 60 KB each; `amazon` per cent are Amazon's or buyers'."""
     maker = mails.Maker(5)
-    found: list[bytes] = []
-    while len(found) < count:
-        known = len(found) % 100 < amazon
+    made = 0
+    while made < count:
+        known = made % 100 < amazon
         makers: tuple[Callable[[], bytes], ...] = (
             (maker.amazon_notice, maker.amazon_notice, maker.buyer_message)
             if known
@@ -69,8 +70,8 @@ def others(count: int, amazon: int) -> list[bytes]:
         )
         raw = maker.chance.choice(makers)()
         if 6_000 <= len(raw) <= 60_000:
-            found.append(raw)
-    return found
+            made += 1
+            yield raw
 
 
 class Folder:
@@ -80,10 +81,11 @@ class Folder:
         self._server, self.count = server, count
         self._store = Path(tempfile.mkdtemp(prefix="mails", dir=server.home / "home"))
         kinds = mails.notices(max(2, count // 100))
-        notices = [raw for kind in kinds.values() for raw in kind]
-        self.notices = len(notices)
-        rest = others(max(100, -(-(count - self.notices) // COPIES)), amazon)
-        self._files = [self._file(number, raw) for number, raw in enumerate([*notices, *rest])]
+        self.notices = sum(map(len, kinds.values()))
+        rest = others(
+            max(100, -(-(count - self.notices) // COPIES)), amazon
+        )  # not held: a child's figure begins at ours
+        self._files = [self._file(number, raw) for number, raw in enumerate(chain(*kinds.values(), rest))]
         self.size = 0
 
     def _file(self, number: int, raw: bytes) -> tuple[Path, int, int]:

@@ -11,6 +11,7 @@ from nosend.letter import header
 from nosend.mailbox import answers
 from nosend.model import Trust
 from nosend.verdict import Worth, rules
+from nosend.verdict.wording import Phrases, normal
 
 PIECES = [
     b"From", b"Subject", b"subject ", b"X-Space-Notification-Type", b":", b": ", b"\r\n", b"\n", b"\r\n ",
@@ -38,6 +39,19 @@ def test_what_is_surely_nothing_is_worth_nothing(section: bytes) -> None:
     known = rules.builtin()
     if verdict.surely_nothing(section, TRUST, known):
         assert verdict.worth_reading(letter.heading(section), TRUST, known) is Worth.NOTHING
+
+
+WORDS = st.lists(
+    st.sampled_from(["was", "not", "delivered", "undelivered", "x", "wurde nicht", "\u914d\u4fe1", ""]), max_size=8
+)
+PHRASES = Phrases.of(("was not delivered", "delivered x", "x", "not was not x", "\u914d\u4fe1 not"))
+
+
+@given(WORDS.map(" ".join).map(normal), st.sampled_from(("", "y")))
+@settings(max_examples=1_500, deadline=None)
+def test_phrases_are_found_as_any_substring_is(text: str, grown: str) -> None:
+    text = grown + text + grown
+    assert PHRASES.any_in(text) == any(phrase in text for phrase in PHRASES.phrases)
 
 
 def test_most_strangers_are_surely_nothing_and_none_that_matters() -> None:

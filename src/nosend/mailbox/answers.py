@@ -14,13 +14,11 @@ from nosend.letter import header
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ITEM = rb'UID \d{1,20}|RFC822\.SIZE \d{1,20}|INTERNALDATE "[ \d]\d-\w{3}-\d{4} [\d:]{8} [+-]\d{4}"'
+_TIME = rb"[ \d]\d-\w{3}-\d{4} [\d:]{8} [+-]\d{4}"
+_ITEM = rb'UID (\d{1,20})|RFC822\.SIZE (\d{1,20})|INTERNALDATE "(%b)"' % _TIME
 # the one literal comes last but for a UID: "12 (UID 7 RFC822.SIZE 99 BODY[] {99}" and ")" or " UID 7)"
-_BEGINS = re.compile(rb"\d{1,20} \(((?:(?:%b) )*)(BODY\[[^\]\"{}]*\](?:<\d{1,20}>)?) \{\d+\}" % _ITEM, re.IGNORECASE)
-_ENDS = re.compile(rb"((?: (?:%b))*)\)" % _ITEM, re.IGNORECASE)
-_UID = re.compile(rb"UID (\d+)", re.IGNORECASE)
-_SIZE = re.compile(rb"RFC822\.SIZE (\d+)", re.IGNORECASE)
-_TIME = re.compile(rb'INTERNALDATE "([^"]+)"', re.IGNORECASE)
+_BEGINS = re.compile(rb"\d{1,20} \((?:(?:%b) )*(BODY\[[^\]\"{}]*\](?:<\d{1,20}>)?) \{\d+\}" % _ITEM, re.IGNORECASE)
+_ENDS = re.compile(rb"(?: (?:%b))*\)" % _ITEM, re.IGNORECASE)
 
 
 def read(answers: Sequence[Any]) -> dict[int, dict[bytes, Any]] | None:
@@ -35,16 +33,18 @@ def read(answers: Sequence[Any]) -> dict[int, dict[bytes, Any]] | None:
         if not isinstance(begin, tuple) or not isinstance(end, bytes):
             return None
         begins, ends = _BEGINS.fullmatch(begin[0]), _ENDS.fullmatch(end)
-        items = begins[1] + ends[1] if begins and ends else b""
-        uid = _UID.search(items)
-        if not (begins and uid):
+        if not (begins and ends):
             return None
-        item = found.setdefault(int(uid[1]), {})
-        item[begins[2].upper()] = begin[1]
-        if size := _SIZE.search(items):
-            item[b"RFC822.SIZE"] = int(size[1])
-        if received := _TIME.search(items):
-            item[b"INTERNALDATE"] = received[1]
+        *told, section = begins.groups()
+        uid, size, received = (one or other for one, other in zip(told, ends.groups(), strict=True))
+        if not uid:
+            return None
+        item = found.setdefault(int(uid), {})
+        item[section.upper()] = begin[1]
+        if size:
+            item[b"RFC822.SIZE"] = int(size)
+        if received:
+            item[b"INTERNALDATE"] = received
     return found
 
 

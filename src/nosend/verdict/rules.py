@@ -12,7 +12,7 @@ from nosend import identifiers
 from nosend.errors import ConfigError
 from nosend.letter.marks import Marks
 from nosend.verdict import packfile
-from nosend.verdict.wording import normal, words
+from nosend.verdict.wording import Phrases, normal, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ class Rules:
     fingerprint: str
     opt_outs: tuple[Wording, ...] = field(repr=False)
     others: tuple[Wording, ...] = field(repr=False)
-    failure_subjects: tuple[str, ...] = field(repr=False)
+    failure_subjects: Phrases = field(repr=False)
     forward_prefixes: tuple[str, ...] = field(repr=False)
     marks: Marks = field(repr=False)
     telling: tuple[str, ...] = field(repr=False)  # what a text must hold one of to be a notice
@@ -53,7 +53,7 @@ class Rules:
             fingerprint=hashlib.sha256(repr(ordered).encode()).hexdigest()[:16],
             opt_outs=tuple(sorted(opt_outs, key=lambda wording: not wording.confirmed)),
             others=tuple(w for pack in ordered for w in pack.others),
-            failure_subjects=subjects,
+            failure_subjects=Phrases.of(subjects),
             forward_prefixes=tuple(dict.fromkeys(text for pack in ordered for text in pack.forward_prefixes)),
             telling=tuple(dict.fromkeys((*longest, *subjects))),
             marks=Marks.of(
@@ -79,8 +79,7 @@ class Rules:
 
     def tells_failure(self, subject: str) -> bool:
         """Tell whether a subject names a delivery failure, in any language of the packs."""
-        text = normal(subject)
-        return any(map(text.__contains__, self.failure_subjects))
+        return self.failure_subjects.any_in(normal(subject))
 
     def claims(self, rule: str) -> bool:
         """Tell whether a rule claims an opt-out: the marker, or a wording of one."""

@@ -110,6 +110,32 @@ def normal(text: str) -> str:
     return _BESIDE_CJK.sub("", " ".join(_ANY_NOISE.sub(" ", text).split()))
 
 
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """Phrases to find in normal texts, most of which hold none.
+
+    A text that holds a phrase of three words or more holds its `inner` one as a word: a look-up, and no search.
+    """
+
+    phrases: tuple[str, ...]
+    inner: frozenset[str]
+    short: tuple[str, ...]
+
+    @classmethod
+    def of(cls, phrases: tuple[str, ...]) -> Phrases:
+        """Take phrases, each as `normal` writes it."""
+        inner = {phrase: max(phrase.split()[1:-1], key=len, default="") for phrase in phrases}
+        return cls(
+            phrases, frozenset(filter(None, inner.values())), tuple(one for one, word in inner.items() if not word)
+        )
+
+    def any_in(self, text: str) -> bool:
+        """Tell whether a text, as `normal` writes it, holds one of them."""
+        if self.inner.isdisjoint(text.split(" ")):
+            return any(map(text.__contains__, self.short))
+        return any(map(text.__contains__, self.phrases))
+
+
 def _stands_in(pieces: tuple[str, ...], text: str) -> bool:
     """Tell whether the pieces follow each other in the text, at most a gap's length apart."""
     at = -1
