@@ -216,19 +216,25 @@ class Notice:
 
 
 class Action(StrEnum):
-    """What an event says of a mail."""
+    """What an event says: of a mail, or of a key."""
 
     OPT_OUT = "opt_out"  # it is a notice
     ACCEPT = "accept"  # a person says that it is one
-    REJECT = "reject"  # a person says that it is none
+    REJECT = "reject"  # a person says that it is none; of an import, that it is undone
+    ADD = "add"  # a person lists a key
+    IMPORT = "import"  # a list of another tool's lists it
+    REMOVE = "remove"  # a person takes a key off, and keeps off what is older
+    ALLOW = "allow"  # a person lets a key be messaged, whatever else is said
+    DISALLOW = "disallow"  # and does so no longer
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact that bears on the list: what a mail, or a person about a mail, said of an order.
+    """A fact that bears on the list: what a mail, an import, or a person said of an order or a buyer.
 
-    The mail is known by its `key` in its `mailbox`; `account` is the seller account that the order belongs to. A
-    rejection names no order: it is about all that the mail said.
+    A mail is known by its `key` in its `mailbox`; what came in no mail has no mailbox, and a key of its own, each
+    import one for all that it said. `account` is the seller account that order and buyer belong to. A rejection names
+    no order: it is about all that the mail said. An event about a buyer has an empty `order_id`.
     """
 
     mailbox: str
@@ -238,7 +244,7 @@ class Event:
     order_id: str
     buyer: str | None
     marketplace: str | None
-    source: str  # "notice", "forward" or "person"
+    source: str  # "notice", "forward", "person", or what an import was called
     why: str
     opted_out_at: datetime
     recorded_at: datetime

@@ -1,27 +1,39 @@
-"""Events -> entries in SQL: what is folded when an event is written, folded again after a decision, or rebuilt.
+"""Events -> entries in SQL: whatever bears on a key, its buyer and their orders is folded again, or all is rebuilt.
 
 All functions work inside the caller's transaction.
 """
 
 from __future__ import annotations
 
-from heapq import merge
-from operator import itemgetter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from nosend import standing
-from nosend.model import Action, Event
+from nosend.model import Action, Entry, Event
 from nosend.store import rows
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
     Key = tuple[str, str, str]  # kind, value, account: what an entry is known by
-    Numbered = tuple[int, Event]  # events are folded in the order of their numbers, whatever the clock said
+    Entries = dict[tuple[str, str], Entry]  # of one account, by kind and value
 
 _EVENT = ", ".join(rows.columns(Event))
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How many entries were added, renewed and removed."""
+
+    added: int = 0
+    renewed: int = 0
+    removed: int = 0
+
+    def __add__(self, other: Folded) -> Folded:
+        """Add up two."""
+        return Folded(self.added + other.added, self.renewed + other.renewed, self.removed + other.removed)
 
 
 def write_event(db: sqlite3.Connection, event: Event) -> bool:
@@ -47,90 +59,96 @@ def is_said(db: sqlite3.Connection, event: Event) -> bool:
     return False
 
 
-def fold(db: sqlite3.Connection, event: Event, now: datetime | None) -> tuple[int, int]:
-    """Fold an event into its entries; with `now` the changes are logged. Gives how many were added and renewed."""
-    added = renewed = 0
-    for kind, value in standing.keys(event):
-        key = kind, value, event.account
-        found = db.execute(_GET_ENTRY, key).fetchone()
-        before = rows.entry(found) if found else None
-        db.execute(_PUT_ENTRY, rows.values(standing.fold(before, event, (kind, value))))
-        if now:
-            log_change(db, now, "renewed" if before else "added", *key)
-        added, renewed = added + (before is None), renewed + (before is not None)
-    return added, renewed
-
-
 def keys_of_mail(db: sqlite3.Connection, mailbox: str, key: str) -> set[Key]:
-    """Give the entries on which anything that was ever said of a mail bears."""
+    """Give the keys on which anything that was ever said of a mail, or in an import, bears."""
     return {
         (kind, value, event.account)
-        for _, event in _events(db, _OF_MAIL, mailbox, key)
+        for _, event in _events(db, _OF_MAIL, (mailbox, key))
         for kind, value in standing.keys(event)
     }
 
 
 def rejected(db: sqlite3.Connection, mailbox: str, key: str) -> dict[str, Event]:
     """Give what accepting a mail brings back, by order: what counts of it, or did before a person rejected it."""
-    said = [event for _, event in _events(db, _OF_MAIL, mailbox, key)]
+    said = [event for _, event in _events(db, _OF_MAIL, (mailbox, key))]
     return {event.order_id: event for event in standing.rejected(said)}
 
 
-def refold(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> tuple[int, int]:
-    """Fold all events of some entries again, and log what changed. Gives how many were added and removed."""
-    added = removed = 0
-    for kind, value, account in sorted(keys):
-        column = "order_id" if kind == "order" else "buyer"
-        mails = f"(mailbox, key) IN (SELECT mailbox, key FROM events WHERE {column} = ? AND account = ?)"
-        before = db.execute(_GET_ENTRY, (kind, value, account)).fetchone()
-        entry = None
-        for _, event in _heard(_events(db, mails, value, account)):
-            if event.account == account and (kind, value) in standing.keys(event):
-                entry = standing.fold(entry, event, (kind, value))
-        db.execute(_DROP_ENTRY, (kind, value, account))
-        if entry:
-            db.execute(_PUT_ENTRY, rows.values(entry))
-        if entry and not before:
-            log_change(db, now, "added", kind, value, account)
-            added += 1
-        elif before and not entry:
-            log_change(db, now, "removed", kind, value, account)
-            removed += 1
-        elif entry and before and entry != rows.entry(before):
-            log_change(db, now, "renewed", kind, value, account)
-    return added, removed
+def refold(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> Folded:
+    """Fold again what bears on some keys, their buyers and all orders of those, and log what changed."""
+    folded = Folded()
+    for account, kind, value in sorted({_group(db, key) for key in keys}):
+        before, after = _fold_again(db, account, kind, value)
+        for key in sorted(before.keys() | after.keys()):
+            old, new = before.get(key), after.get(key)
+            if old == new:
+                continue
+            log_change(db, now, "removed" if not new else "renewed" if old else "added", *key, account)
+            folded += Folded(int(not old), int(bool(old and new)), int(not new))
+    return folded
 
 
 def rebuild(db: sqlite3.Connection, now: datetime) -> tuple[int, int]:
     """Drop the entries and fold all events again. Gives how many entries there are, and how many differ."""
     db.execute("CREATE TEMP TABLE before AS SELECT * FROM entries")
     db.execute("DELETE FROM entries")
-    undecided = _events(db, f"NOT EXISTS ({_DECIDED_OF_ROW})")
-    decided = _heard(_events(db, f"EXISTS ({_DECIDED_OF_ROW})"))
-    for _, event in merge(undecided, decided, key=itemgetter(0)):
-        fold(db, event, None)
+    db.execute(f"CREATE TEMP TABLE groups AS {_ALL_GROUPS}")
+    for account, kind, value in db.execute("SELECT account, kind, value FROM groups ORDER BY 1, 2, 3"):
+        _fold_again(db, account, kind, value)
     differing = db.execute(_DIFFERENCE).fetchall()
     for change in differing:
         log_change(db, now, *change)
     db.execute("DROP TABLE before")
+    db.execute("DROP TABLE groups")
     (count,) = db.execute("SELECT count(*) FROM entries").fetchone()
     return count, len(differing)
 
 
-def _events(db: sqlite3.Connection, condition: str, *values: str) -> Iterator[Numbered]:
-    query = f"SELECT id, {_EVENT} FROM events WHERE {condition} ORDER BY id"
-    return ((number, rows.read(Event, tuple(row))) for number, *row in db.execute(query, values))
+def _group(db: sqlite3.Connection, key: Key) -> Key:
+    """Give what is folded together with a key, by its account: a buyer with all orders, or an order of nobody known."""
+    kind, value, account = key
+    buyer = db.execute(_BUYER_OF, {"account": account, "order": value}).fetchone() if kind == "order" else (value,)
+    return (account, "buyer", buyer[0]) if buyer else (account, "order", value)
 
 
-def _heard(said: Iterable[Numbered]) -> list[Numbered]:
-    """Leave out what does not count after what a person decided, mail by mail."""
-    mails: dict[tuple[str, str], list[Event]] = {}
-    numbers: dict[Event, int] = {}
-    for number, event in said:
-        mails.setdefault((event.mailbox, event.key), []).append(event)
-        numbers[event] = number  # of two that are equal the later: the word that stands was said last
-    heard = (event for events in mails.values() for event in standing.heard(events))
-    return sorted(((numbers[event], event) for event in heard), key=itemgetter(0))
+def _fold_again(db: sqlite3.Connection, account: str, kind: str, value: str) -> tuple[Entries, Entries]:
+    """Write the entries of a group as its events make them; gives those before and after."""
+    buyer = value if kind == "buyer" else None
+    named = {"account": account, "value": value}
+    orders: dict[str, datetime | None] = {value: None}
+    if buyer:
+        known = db.execute(_ORDERS_OF, named).fetchall()
+        orders = {order: datetime.fromisoformat(at) if at else None for order, at in known}
+    after = standing.entries(buyer, orders, _counted(db, _OF_BUYER if buyer else _OF_ORDER, named))
+    before = {}
+    for key in ([("buyer", value)] if buyer else []) + [("order", order) for order in orders]:
+        row = db.execute(_GET_ENTRY, (*key, account)).fetchone()
+        if row:
+            before[key] = rows.entry(row)
+        if row and key not in after:
+            db.execute(_DROP_ENTRY, (*key, account))
+        elif key in after and before.get(key) != after[key]:
+            db.execute(_PUT_ENTRY, rows.values(after[key]))
+    return before, after
+
+
+def _counted(db: sqlite3.Connection, condition: str, named: dict[str, str]) -> list[Event]:
+    """Give those events of a group that count after what a person decided about their mails and imports."""
+    said = dict(_events(db, condition, named))
+    mails: dict[tuple[str, str], dict[int, Event]] = {}
+    for number, event in said.items():
+        mails.setdefault((event.mailbox, event.key), {})[number] = event
+    heard: set[int] = set()
+    for mail, events in mails.items():
+        whole = events | dict(_events(db, _DECISIONS_OF_MAIL, mail))
+        numbers = {id(event): number for number, event in whole.items()}  # two events may be equal
+        heard |= {numbers[id(event)] for event in standing.heard([whole[number] for number in sorted(whole)])}
+    return [said[number] for number in sorted(said.keys() & heard)]
+
+
+def _events(db: sqlite3.Connection, condition: str, values: Any) -> Iterator[tuple[int, Event]]:
+    found = db.execute(f"SELECT id, {_EVENT} FROM events WHERE {condition} ORDER BY id", values).fetchall()
+    return ((number, rows.read(Event, tuple(row))) for number, *row in found)
 
 
 def log_change(db: sqlite3.Connection, now: datetime, *change: str) -> None:
@@ -148,8 +166,43 @@ def places(names: Iterable[str]) -> str:
 
 _DECISIONS = f"action IN ('{Action.ACCEPT}', '{Action.REJECT}')"
 _DECIDED = f"SELECT 1 FROM events WHERE mailbox = ? AND key = ? AND {_DECISIONS} LIMIT 1"
-_DECIDED_OF_ROW = f"SELECT 1 FROM events d WHERE d.mailbox = events.mailbox AND d.key = events.key AND d.{_DECISIONS}"
 _OF_MAIL = "mailbox = ? AND key = ?"
+_DECISIONS_OF_MAIL = f"mailbox = ? AND key = ? AND {_DECISIONS}"
+# whose an order is: reports and sent mail say so, else the first notice that names a buyer
+_TOLD_BUYER = """
+    SELECT buyer FROM events told WHERE told.order_id = {order} AND told.account = {account} AND told.buyer IS NOT NULL
+    ORDER BY told.id LIMIT 1
+"""
+_BUYER_OF = f"""
+    SELECT buyer FROM orders WHERE account = :account AND order_id = :order
+    UNION ALL SELECT * FROM ({_TOLD_BUYER.format(order=":order", account=":account")})
+    LIMIT 1
+"""
+_IN_ORDERS = "EXISTS (SELECT 1 FROM orders WHERE orders.account = events.account AND orders.order_id = events.order_id)"
+_ORDERS_OF = f"""
+    SELECT order_id, known_at FROM orders WHERE account = :account AND buyer = :value
+    UNION ALL
+    SELECT DISTINCT order_id, NULL FROM events
+    WHERE account = :account AND buyer = :value AND order_id != '' AND NOT {_IN_ORDERS}
+    AND ({_TOLD_BUYER.format(order="events.order_id", account="events.account")}) = :value
+"""
+_OF_ORDER = "order_id = :value AND account = :account"
+_OF_BUYER = f"""
+    id IN (
+        SELECT id FROM events WHERE buyer = :value AND account = :account
+        UNION SELECT id FROM events WHERE account = :account AND order_id IN (SELECT order_id FROM ({_ORDERS_OF}))
+    )
+"""
+_ALL_GROUPS = f"""
+    SELECT account, 'buyer' AS kind, buyer AS value FROM events WHERE buyer IS NOT NULL
+    UNION
+    SELECT account, 'buyer', buyer FROM orders WHERE EXISTS (
+        SELECT 1 FROM events WHERE events.order_id = orders.order_id AND events.account = orders.account
+    )
+    UNION
+    SELECT account, 'order', order_id FROM events WHERE order_id != '' AND NOT {_IN_ORDERS}
+    AND ({_TOLD_BUYER.format(order="events.order_id", account="events.account")}) IS NULL
+"""
 _OF_KEY = "WHERE kind = ? AND value = ? AND account = ?"
 _GET_ENTRY = f"SELECT {', '.join(rows.COLUMNS)} FROM entries {_OF_KEY}"
 _DROP_ENTRY = f"DELETE FROM entries {_OF_KEY}"

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+from nosend import standing
 from nosend.model import Action, Authenticity, Event, Kind, Mail, Place, Sender
 from nosend.store import entries, rows
 
@@ -126,9 +127,9 @@ def for_a_person(judged: Judged) -> Recorded:
 def write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Recorded:
     """Write the events of a mail and fold them; of a mail that a person decided about nothing is written."""
     verdict, mail = judged.verdict, judged.mail
-    recorded = Recorded()
     if verdict is None or not verdict.opt_outs or entries.is_decided(db, mail.place.account, judged.key):
-        return recorded
+        return Recorded()
+    changed: set[entries.Key] = set()
     now = now.replace(microsecond=0)  # as the database keeps it, so that `rebuild` folds the same
     for one in verdict.opt_outs:
         event = Event(
@@ -145,9 +146,9 @@ def write_opt_outs(db: sqlite3.Connection, judged: Judged, now: datetime) -> Rec
             recorded_at=now,
         )
         if entries.write_event(db, event):
-            added, renewed = entries.fold(db, event, now)
-            recorded += Recorded(listed=added, renewed=renewed)
-    return recorded
+            changed.update((*key, event.account) for key in standing.keys(event))
+    folded = entries.refold(db, changed, now)
+    return Recorded(listed=folded.added, renewed=folded.renewed)
 
 
 _READ_AT_LAST = f"(ledger.verdict = '{rows.SET_ASIDE}' AND excluded.verdict != '{rows.SET_ASIDE}')"

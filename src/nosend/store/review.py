@@ -110,8 +110,8 @@ def _write(
             if not entries.is_said(db, event):
                 entries.write_event(db, event)
     keys = {entry for mail in mails for entry in entries.keys_of_mail(db, *mail)}
-    added, removed = entries.refold(db, keys, now)
-    return Decided(tuple(mails.values()), added, removed, left_out)
+    folded = entries.refold(db, keys, now)
+    return Decided(tuple(mails.values()), folded.added, folded.removed, left_out)
 
 
 def _row(db: sqlite3.Connection, ident: int) -> _Row:

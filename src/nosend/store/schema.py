@@ -58,6 +58,12 @@ def spans(db: Database) -> None:
     _run(db, _SPANS)
 
 
+@migrations()
+def orders(db: Database) -> None:
+    """Let it be known whose an order is, so that an opt-out blocks the buyer's other orders."""
+    _run(db, _ORDERS)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -238,4 +244,18 @@ _SPANS = """
 -- when the folder was read to its end
 ALTER TABLE cursors ADD COLUMN since TEXT NOT NULL DEFAULT '';
 ALTER TABLE cursors ADD COLUMN modseq INTEGER NOT NULL DEFAULT 0
+"""
+
+_ORDERS = """
+-- whose an order is, told by an order report or by sent mail
+CREATE TABLE orders (
+    account TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    buyer TEXT NOT NULL,
+    source TEXT NOT NULL,
+    known_at TEXT NOT NULL,
+    PRIMARY KEY (account, order_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX orders_buyer ON orders (account, buyer);
+CREATE INDEX events_decided ON events (key, mailbox) WHERE action IN ('accept', 'reject')
 """
