@@ -12,6 +12,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     mailbox                      IMAP, .eml, mbox, Maildir -> Mail; DKIM
     judging                      Mail -> Judged: the one boundary around whatever breaks in a mail
     workers                      many mails judged on all cores
+    reports                      order reports and other tools' lists -> orders, buyers, keys
     store                        the SQLite file: ledger (writes), blacklist (reads)
     export                       the blacklist as csv, json, jsonl, txt; files replaced whole
     health                       what a seller should be told beside the list

@@ -123,7 +123,7 @@ def entries(buyer: str | None, orders: Mapping[str, datetime | None], events: Se
 def _is_of_buyer(event: Event, buyer: str | None, orders: Mapping[str, datetime | None]) -> bool:
     if event.buyer or not buyer:
         return event.buyer == buyer and bool(buyer)
-    return event.action in _NOTICES and event.order_id in orders
+    return event.action in _NOTICES and orders.get(event.order_id) is not None
 
 
 def _cause(counted: Sequence[Event]) -> Event:
@@ -155,7 +155,7 @@ def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
             opted_out_at=event.opted_out_at,
             listed_at=event.recorded_at,
             last_notice_at=event.opted_out_at,
-            notices=1,
+            notices=int(event.action in _NOTICES),
             source=event.source,
             why=event.why,
         )
@@ -165,7 +165,7 @@ def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
         marketplace=entry.marketplace or event.marketplace,
         opted_out_at=min(entry.opted_out_at, event.opted_out_at),
         last_notice_at=max(entry.last_notice_at, event.opted_out_at),
-        notices=entry.notices + 1,
+        notices=entry.notices + int(event.action in _NOTICES),
         source=event.source if earlier else entry.source,
         why=event.why if earlier else entry.why,
     )

@@ -15,11 +15,12 @@ from typing import Any
 import click
 
 from nosend import __version__
-from nosend.cli import intake, reading
+from nosend.cli import intake, lists, reading
 from nosend.cli.adopt import adopt
 from nosend.cli.doctor import doctor
 from nosend.cli.init import init
 from nosend.cli.login import login
+from nosend.cli.orders import orders
 from nosend.cli.review import review
 from nosend.cli.rules import rules
 from nosend.cli.status import status
@@ -84,7 +85,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
         context.color = False
 
 
-for verb in (init, *intake.VERBS, adopt, *reading.VERBS, review, rules, doctor, status, login):
+for verb in (init, *intake.VERBS, adopt, *reading.VERBS, *lists.VERBS, orders, review, rules, doctor, status, login):
     nosend.add_command(verb)
 
 

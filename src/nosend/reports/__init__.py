@@ -1,1 +1,1 @@
-"""Files of other programs: `table` reads rows, `orders` whose an order is, `lists` whom another tool does not message."""
+"""Files of other programs: `table` reads rows, `orders` whose an order is, `lists` whom another tool leaves alone."""

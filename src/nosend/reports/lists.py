@@ -42,7 +42,7 @@ def read(stream: io.BufferedReader, columns: Mapping[str, str]) -> Iterator[List
     numbers = sorted({number for number in chosen.values() if number is not None})
     if not numbers:
         raise ConfigError(
-            f"no column holds order ids or buyer aliases by its name; columns: {', '.join(map(repr, rows.names[:20]))}: "
+            f"no column holds order ids or buyer aliases by its name: {', '.join(map(repr, rows.names[:20]))}: "
             "say which with --columns order_id=NAME or buyer=NAME"
         )
     dated = rows.column("opted_out_at", columns, _DATE_NAMES)
@@ -65,4 +65,4 @@ def _time(cell: str) -> datetime | None:
     except ValueError:
         return None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found if 1995 <= found.year <= _LATEST_YEAR else None  # noqa: PLR2004 - the first marketplace's
+    return found if 1995 <= found.year <= _LATEST_YEAR else None

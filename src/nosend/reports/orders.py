@@ -51,7 +51,7 @@ def _of_table(rows: table.Table, columns: Mapping[str, str]) -> Iterator[Told]:
     if order is None:
         names = ", ".join(map(repr, rows.names[:20])) or "none, as it has no header line"
         raise ConfigError(
-            f"no column holds order ids by its name; columns: {names}: say which with --columns order_id=NAME,buyer=NAME"
+            f"no column holds order ids by its name: {names}: say which with --columns order_id=NAME,buyer=NAME"
         )
     for _, row in rows.rows:
         yield _told(_cell(row, order), _cell(row, buyer))

@@ -44,17 +44,20 @@ class Table:
 def read(stream: io.BufferedReader) -> Table:
     """Read a table. In a tab-separated one quotation marks are text, as in Amazon's flat files.
 
-    The first line is a header unless it holds an order id or a buyer alias. Encodings: UTF-8 and UTF-16 with BOM, UTF-8,
-    Shift-JIS where only that explains the header, else windows-1252.
+    The first line is a header unless it holds an order id or a buyer alias. Encodings: UTF-8 and UTF-16 with BOM,
+    UTF-8, Shift-JIS where only that explains the header, else windows-1252.
     """
     text = io.TextIOWrapper(stream, encoding=_encoding(stream.peek()), errors="replace", newline="")
     first = text.readline()
     while first and not first.strip():
         first = text.readline()
     delimiter = max(_DELIMITERS, key=first.count)
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(_lines(first, text), delimiter=delimiter, quoting=quoting)
+    lines = _lines(first, text)
+    if delimiter == "\t":
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter)
     names = [cell.strip() for cell in next(reader, [])]
     if any(map(is_key, names)):
         return Table((), _rows(reader, names))

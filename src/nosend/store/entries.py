@@ -79,7 +79,7 @@ def refold(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> Folded
     folded = Folded()
     for account, kind, value in sorted({_group(db, key) for key in keys}):
         before, after = _fold_again(db, account, kind, value)
-        for key in sorted(before.keys() | after.keys()):
+        for key in sorted(before.keys() | after.keys(), key=lambda key: (key[0] == "buyer", key[1])):
             old, new = before.get(key), after.get(key)
             if old == new:
                 continue

@@ -185,16 +185,12 @@ class Overview(Blacklist):
         return bool(self._query(f"SELECT 1 {_WAITING} AND {_NAMES[key.kind]} LIMIT 1", key.value))
 
     def history(self, key: Key) -> tuple[Notice, ...]:
-        """Give every notice and decision that bears on a key, oldest first, with the places of its mail."""
+        """Give all that was said of a key, or of its buyer by notices for other orders, with the places of its mail.
+
+        In the order of the times that it is about.
+        """
         column = "order_id" if key.kind == "order" else "buyer"
-        found = self._query(
-            "SELECT opted_out_at, recorded_at, account, action, order_id, buyer, source, why, mailbox, key FROM events"
-            f" WHERE {column} = ? OR (action = 'reject' AND ((mailbox, key) IN"
-            f" (SELECT mailbox, key FROM events WHERE {column} = ?) OR EXISTS (SELECT 1 FROM ledger"
-            f" WHERE ledger.account = mailbox AND ledger.key = events.key AND {_NAMES[key.kind]})))"
-            " ORDER BY opted_out_at, id",
-            *(key.value,) * 3,
-        )
+        found = self._query(_HISTORY.format(column=column, names=_NAMES[key.kind]), *(key.value,) * 4)
         return tuple(Notice(*(*row[:-2], self._places(*row[-2:]))) for row in found)
 
     def waiting(self) -> Iterator[Waiting]:
@@ -238,8 +234,24 @@ class Overview(Blacklist):
             return self._db.execute(statement, values).fetchall()
 
 
-_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid")
-_COLUMNS = "SELECT name FROM pragma_table_info('ledger') UNION SELECT name FROM pragma_table_info('cursors')"
+_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid", "known_at")
+_COLUMNS = " UNION ".join(f"SELECT name FROM pragma_table_info('{table}')" for table in ("ledger", "cursors", "orders"))
+_HISTORY = """
+    WITH said AS (
+        SELECT * FROM events WHERE {column} = ?
+        UNION
+        SELECT events.* FROM orders JOIN events ON events.account = orders.account AND events.buyer = orders.buyer
+        WHERE orders.{column} = ?
+        UNION
+        SELECT events.* FROM orders JOIN orders other USING (account, buyer)
+        JOIN events ON events.account = other.account AND events.order_id = other.order_id
+        WHERE orders.{column} = ? AND events.action IN ('opt_out', 'accept')
+    )
+    SELECT opted_out_at, recorded_at, account, action, order_id, buyer, source, why, mailbox, key FROM events
+    WHERE id IN (SELECT id FROM said) OR (action = 'reject' AND ((mailbox, key) IN (SELECT mailbox, key FROM said)
+        OR EXISTS (SELECT 1 FROM ledger WHERE ledger.account = mailbox AND ledger.key = events.key AND {names})))
+    ORDER BY opted_out_at, id
+"""
 _ROUNDS = """
     SELECT account, finished_at, last_success_at, trouble, trouble_since,
         (SELECT max(coalesce(received_at, read_at)) FROM ledger

@@ -1,0 +1,203 @@
+"""What a person says of keys, and what other tools' lists and order reports tell: the writing side."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nosend import identifiers
+from nosend.errors import UnknownKeyError
+from nosend.model import Action, Event
+from nosend.store import entries, file, rows
+from nosend.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from nosend.reports.lists import Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: keys listed for the first time or again, and how many entries that added.
+
+    `known` were listed by an import of that source already, `barred` a person had removed or allowed; `unknown` counts
+    the lines that list nothing that nosend knows, the first of which is line `first_unknown`.
+    """
+
+    keys: int = 0
+    added: int = 0
+    known: int = 0
+    barred: int = 0
+    unknown: int = 0
+    first_unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What order reports told: orders whose buyer was not known, was known, and those that are another buyer's.
+
+    `added` counts the entries that follow, because the buyer had opted out.
+    """
+
+    new: int = 0
+    known: int = 0
+    contradicting: int = 0
+    added: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An import that was undone: its source, when it was made, and how many entries are off the list by that."""
+
+    source: str
+    imported_at: str
+    removed: int
+
+
+class Lists(Ledger):
+    """The writing side for people and for files. Each method is one transaction."""
+
+    def say(
+        self, action: Action, keys: Sequence[identifiers.Key], account: str, why: str, now: datetime
+    ) -> entries.Folded:
+        """Write down that a person adds, removes, allows or disallows keys of a seller account, and why."""
+        speaker = _Speaker(account, "person", why, now.replace(microsecond=0))
+        with file.transaction(self._path, self._db) as db:
+            for key in keys:
+                entries.write_event(db, speaker.says(action, key))
+            return entries.refold(db, {(*key, account) for key in keys}, now)
+
+    def take_in(self, listed: Iterable[Listed], account: str, source: str, now: datetime) -> Imported:
+        """List what another tool's list names. Doing it twice changes nothing; what a person said stands."""
+        speaker = _Speaker(account, source, f"imported from {source}", now.replace(microsecond=0))
+        changed: set[entries.Key] = set()
+        known = barred = unknown = first_unknown = 0
+        with file.transaction(self._path, self._db) as db:
+            for one in listed:
+                if not one.keys:
+                    unknown, first_unknown = unknown + 1, first_unknown or one.line
+                for key in one.keys:
+                    event = speaker.says(Action.IMPORT, key, one.opted_out_at)
+                    asked = rows.values(event) | {"at": one.opted_out_at and rows.stamp(one.opted_out_at)}
+                    if (*key, account) in changed or db.execute(_IS_IMPORTED, asked).fetchone():
+                        known += 1
+                    elif db.execute(_IS_BARRED, asked).fetchone():
+                        barred += 1
+                    else:
+                        entries.write_event(db, event)
+                        changed.add((*key, account))
+            folded = entries.refold(db, changed, now)
+        return Imported(len(changed), folded.added, known, barred, unknown, first_unknown)
+
+    def undo(self, now: datetime) -> Undone:
+        """Take back the last import that was not undone. Raises UnknownKeyError when there is none."""
+        with file.transaction(self._path, self._db) as db:
+            found = db.execute(_LAST_IMPORT).fetchone()
+            if not found:
+                raise UnknownKeyError("there is no import that could be undone: `nosend import` makes one")
+            batch, account, source, imported_at = found
+            keys = entries.keys_of_mail(db, "", batch)
+            speaker = _Speaker(
+                account, "person", f"the import from {source} was undone", now.replace(microsecond=0), batch
+            )
+            entries.write_event(db, speaker.says(Action.REJECT))
+            return Undone(source, imported_at, entries.refold(db, keys, now).removed)
+
+    def know(self, orders: Iterable[tuple[str, str]], account: str, source: str, now: datetime) -> Known:
+        """Write down whose orders are: (order id, buyer alias). What was known of an order before stands."""
+        told = (
+            {"account": account, "order": o, "buyer": b, "source": source, "at": rows.stamp(now)} for o, b in orders
+        )
+        new: set[entries.Key] = set()
+        known = contradicting = 0
+        with file.transaction(self._path, self._db) as db:
+            for one in told:
+                if db.execute(_PUT_ORDER, one).rowcount == 1:
+                    new.add(("order", one["order"], account))
+                elif db.execute(_IS_OF, one).fetchone():
+                    known += 1
+                else:
+                    contradicting += 1
+            concerned = {
+                key for key in new if db.execute(_IS_CONCERNED, {"account": account, "order": key[1]}).fetchone()
+            }
+            return Known(len(new), known, contradicting, entries.refold(db, concerned, now).added)
+
+    def accounts_of(self, key: identifiers.Key) -> tuple[str, ...]:
+        """Give the seller accounts in which anything is known of a key."""
+        column = "order_id" if key.kind == "order" else "buyer"
+        with file.reading(self._path, self._db) as db:
+            found = db.execute(_ACCOUNTS_OF.format(column=column), (key.value,) * 2).fetchall()
+        return tuple(name for (name,) in found)
+
+    def accounts(self) -> tuple[str, ...]:
+        """Give all seller accounts that anything is known of."""
+        with file.reading(self._path, self._db) as db:
+            return tuple(name for (name,) in db.execute(_ACCOUNTS).fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    """Who says something outside of a mail. What one says belongs together: an import is undone as a whole."""
+
+    account: str
+    source: str
+    why: str
+    now: datetime
+    key: str = field(default_factory=lambda: f"said:{uuid.uuid4().hex}")
+
+    def says(self, action: Action, key: identifiers.Key | None = None, at: datetime | None = None) -> Event:
+        kind, value = key or ("", "")
+        return Event(
+            mailbox="",
+            key=self.key,
+            account=self.account,
+            action=action,
+            order_id=value if kind == "order" else "",
+            buyer=value if kind == "buyer" else None,
+            marketplace=identifiers.marketplace_of_alias(value) if kind == "buyer" else None,
+            source=self.source,
+            why=self.why,
+            opted_out_at=min(at or self.now, self.now),
+            recorded_at=self.now,
+        )
+
+
+_SAME_KEY = "order_id = :order_id AND buyer IS :buyer AND account = :account"
+_UNDONE = "EXISTS (SELECT 1 FROM events undone WHERE undone.key = events.key AND undone.action = 'reject')"
+_IS_IMPORTED = f"""
+    SELECT 1 FROM events
+    WHERE {_SAME_KEY} AND action = 'import' AND source = :source AND NOT {_UNDONE}
+    AND (:at IS NULL OR opted_out_at >= :at)
+"""
+# a removal holds against a list that does not tell that the opt-out is newer
+_IS_BARRED = f"""
+    SELECT 1 FROM events
+    WHERE account = :account AND action = 'remove' AND (:at IS NULL OR opted_out_at >= :at) AND (
+        ({_SAME_KEY}) OR buyer = (SELECT buyer FROM orders WHERE orders.account = :account AND order_id = :order_id)
+    )
+"""
+_LAST_IMPORT = f"""
+    SELECT key, account, source, recorded_at FROM events
+    WHERE action = 'import' AND NOT {_UNDONE} ORDER BY id DESC LIMIT 1
+"""
+_PUT_ORDER = """
+    INSERT INTO orders (account, order_id, buyer, source, known_at) VALUES (:account, :order, :buyer, :source, :at)
+    ON CONFLICT DO NOTHING
+"""
+_IS_OF = "SELECT 1 FROM orders WHERE account = :account AND order_id = :order AND buyer = :buyer"
+_IS_CONCERNED = """
+    SELECT 1 FROM orders WHERE account = :account AND order_id = :order AND (
+        EXISTS (SELECT 1 FROM events WHERE events.account = :account AND events.order_id = :order)
+        OR EXISTS (SELECT 1 FROM entries WHERE kind = 'buyer' AND value = orders.buyer AND entries.account = :account)
+    )
+"""
+_ACCOUNTS_OF = """
+    SELECT account FROM events WHERE {column} = ? UNION SELECT account FROM orders WHERE {column} = ? ORDER BY 1
+"""
+_ACCOUNTS = """
+    SELECT account FROM rounds UNION SELECT account FROM entries UNION SELECT account FROM orders ORDER BY 1
+"""
