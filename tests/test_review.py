@@ -96,7 +96,7 @@ def test_accepting_a_suspect_lists_what_it_names_with_the_person_as_source(path:
     told = ("shop", "US", "2025-03-01T12:00:00Z", "2025-03-10T08:00:00Z", "2025-03-01T12:00:00Z", 1, "person")
     why = "accepted by a person: the buyer has chosen to opt out"
     assert rows(path, BLACKLIST) == [("order", order(), *told, why, None), ("buyer", buyer(), *told, why, None)]
-    assert rows(path, CHANGES) == [("added", "buyer", buyer(), "shop"), ("added", "order", order(), "shop")]
+    assert rows(path, CHANGES) == [("added", "order", order(), "shop"), ("added", "buyer", buyer(), "shop")]
     assert rows(path, "SELECT source, action, order_id FROM events") == [("person", "accept", order())]
     assert waiting(path) == []
 
