@@ -46,6 +46,7 @@ def test_defaults(tmp_path: Path) -> None:
         path=path,
         database=tmp_path / "nosend.db",
         packs=None,
+        expire_days=0,
         keep_days=365,
         keep_megabytes=500,
         mailboxes=(
@@ -82,7 +83,8 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
     }  # fmt: skip
     assert keys.keys() == {key.name for key in config.MAILBOX_KEYS}
     top = {
-        "database": '"data/list.db"', "packs": '"packs"', "keep_days": "30", "keep_megabytes": "7",
+        "database": '"data/list.db"', "packs": '"packs"', "expire_days": "365",
+        "keep_days": "30", "keep_megabytes": "7",
         "heartbeat_file": '"run/alive"', "metrics_file": '"run/nosend.prom"', "metrics_listen": '"[::1]:9464"',
         "on_change_command": '["mail-me", "now"]', "poll_seconds": "7",
     }  # fmt: skip
@@ -95,6 +97,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         path=path,
         database=tmp_path / "data/list.db",
         packs=tmp_path / "packs",
+        expire_days=365,
         keep_days=30,
         keep_megabytes=7,
         poll_seconds=7,
@@ -311,7 +314,7 @@ def test_file_of_a_windows_editor_is_a_configuration(tmp_path: Path) -> None:
 
 def test_configuration_without_a_mailbox_names_a_database(tmp_path: Path) -> None:
     assert config.load(written(tmp_path)) == Settings(
-        tmp_path / "config.toml", tmp_path / "nosend.db", None, 365, 500, ()
+        tmp_path / "config.toml", tmp_path / "nosend.db", None, 0, 365, 500, ()
     )
 
 

@@ -73,8 +73,14 @@ def sync(
             visit.begin()
     for visit in visits:
         report += one_round(visit)
-    store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
+    keep_house(settings, store)
     return report
+
+
+def keep_house(settings: Settings, store: Store) -> None:
+    """Let end what ends by its age: entries, and kept bytes."""
+    store.end_entries(now(), settings.expire_days)
+    store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
 
 
 def one_round(visit: Visit) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nosend.model import Action, Entry, Event
@@ -118,6 +119,11 @@ def entries(buyer: str | None, orders: Mapping[str, datetime | None], events: Se
         if entry:
             listed["order", order] = entry
     return listed
+
+
+def ending(entry: Entry, days: int) -> Entry:
+    """Let an entry end so many days after its last notice; 0: never."""
+    return replace(entry, expires_at=entry.last_notice_at + timedelta(days=days) if days else None)
 
 
 def _is_of_buyer(event: Event, buyer: str | None, orders: Mapping[str, datetime | None]) -> bool:

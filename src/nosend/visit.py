@@ -62,6 +62,9 @@ class Store(settling.Store, Protocol):
     def expire(self, now: datetime, age: timedelta, size: int) -> int:
         """Drop kept bytes that are older than `age`, or over `size` bytes in all."""
 
+    def end_entries(self, now: datetime, days: int) -> int:
+        """Take off the entries whose last notice is so many days old, 0 is none."""
+
     def round_begun(self, account: str) -> None:
         """Remember that there is such a mailbox."""
 

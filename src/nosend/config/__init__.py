@@ -91,6 +91,7 @@ class Settings:
     path: Path
     database: Path
     packs: Path | None
+    expire_days: int
     keep_days: int
     keep_megabytes: int
     mailboxes: tuple[Mailbox, ...]
@@ -158,6 +159,7 @@ def load(path: Path) -> Settings:
         path=path,
         database=database,
         packs=_path(path, top["packs"]),
+        expire_days=top["expire_days"],
         keep_days=top["keep_days"],
         keep_megabytes=top["keep_megabytes"],
         mailboxes=tuple(_mailbox(box, path, database) for box in boxes),

@@ -66,6 +66,10 @@ def _no_amount(value: int) -> str:
     return "" if 1 <= value <= 100_000 else "must be between 1 and 100000"
 
 
+def _no_days(value: int) -> str:
+    return "" if 0 <= value <= 36_500 else "must be between 1 and 36500 days, or 0 for never"
+
+
 def _no_poll(value: int) -> str:
     return "" if 5 <= value <= 290 else "must be between 5 and 290: a line that says nothing for longer is cut by some"
 
@@ -74,6 +78,13 @@ TOP_KEYS = (
     Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),
     Key(
         "packs", str, "", "a folder with language packs of your own (*.toml), which win over nosend's of the same name"
+    ),
+    Key(
+        "expire_days",
+        int,
+        0,
+        "days after its last notice after which an entry ends; 0: never, for Amazon knows no opt-in either",
+        wrong=_no_days,
     ),
     Key("keep_days", int, 365, "days for which the bytes of suspects and set-aside mails are kept", wrong=_no_amount),
     Key("keep_megabytes", int, 500, "and how much of them in all; the oldest go first", wrong=_no_amount),

@@ -77,13 +77,13 @@ def rejected(db: sqlite3.Connection, mailbox: str, key: str) -> dict[str, Event]
 def refold(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> Folded:
     """Fold again what bears on some keys, their buyers and all orders of those, and log what changed."""
     folded = Folded()
-    for account, kind, value in sorted({_group(db, key) for key in keys}):
-        before, after = _fold_again(db, account, kind, value)
+    for group in sorted({_group(db, key) for key in keys}):
+        before, after = _fold_again(db, group, now)
         for key in sorted(before.keys() | after.keys(), key=lambda key: (key[0] == "buyer", key[1])):
             old, new = before.get(key), after.get(key)
             if old == new:
                 continue
-            log_change(db, now, "removed" if not new else "renewed" if old else "added", *key, account)
+            log_change(db, now, "removed" if not new else "renewed" if old else "added", *key, group[0])
             folded += Folded(int(not old), int(bool(old and new)), int(not new))
     return folded
 
@@ -93,8 +93,8 @@ def rebuild(db: sqlite3.Connection, now: datetime) -> tuple[int, int]:
     db.execute("CREATE TEMP TABLE before AS SELECT * FROM entries")
     db.execute("DELETE FROM entries")
     db.execute(f"CREATE TEMP TABLE groups AS {_ALL_GROUPS}")
-    for account, kind, value in db.execute("SELECT account, kind, value FROM groups ORDER BY 1, 2, 3"):
-        _fold_again(db, account, kind, value)
+    for group in db.execute("SELECT account, kind, value FROM groups ORDER BY 1, 2, 3"):
+        _fold_again(db, group, now)
     differing = db.execute(_DIFFERENCE).fetchall()
     for change in differing:
         log_change(db, now, *change)
@@ -104,6 +104,23 @@ def rebuild(db: sqlite3.Connection, now: datetime) -> tuple[int, int]:
     return count, len(differing)
 
 
+def expire_days(db: sqlite3.Connection) -> int:
+    """Give the days after its last notice after which an entry ends; 0: never."""
+    return int(db.execute("SELECT expire_days FROM policy").fetchone()[0])
+
+
+def expire(db: sqlite3.Connection, now: datetime, days: int) -> int:
+    """Take off, and log, what has ended; other `days` than before hold for all entries. Gives how many have ended."""
+    if days != expire_days(db):
+        db.execute("UPDATE policy SET expire_days = ?", (days,))
+        rebuild(db, now)
+    ended = db.execute("SELECT kind, value, account FROM entries WHERE expires_at <= ?", (rows.stamp(now),)).fetchall()
+    for key in ended:
+        db.execute(_DROP_ENTRY, key)
+        log_change(db, now, "expired", *key)
+    return len(ended)
+
+
 def _group(db: sqlite3.Connection, key: Key) -> Key:
     """Give what is folded together with a key, by its account: a buyer with all orders, or an order of nobody known."""
     kind, value, account = key
@@ -111,15 +128,19 @@ def _group(db: sqlite3.Connection, key: Key) -> Key:
     return (account, "buyer", buyer[0]) if buyer else (account, "order", value)
 
 
-def _fold_again(db: sqlite3.Connection, account: str, kind: str, value: str) -> tuple[Entries, Entries]:
-    """Write the entries of a group as its events make them; gives those before and after."""
+def _fold_again(db: sqlite3.Connection, group: Key, now: datetime) -> tuple[Entries, Entries]:
+    """Write the entries of a group as its events make them, but for ended ones; gives those before and after."""
+    account, kind, value = group
     buyer = value if kind == "buyer" else None
     named = {"account": account, "value": value}
     orders: dict[str, datetime | None] = {value: None}
     if buyer:
         known = db.execute(_ORDERS_OF, named).fetchall()
         orders = {order: datetime.fromisoformat(at) if at else None for order, at in known}
-    after = standing.entries(buyer, orders, _counted(db, _OF_BUYER if buyer else _OF_ORDER, named))
+    made = standing.entries(buyer, orders, _counted(db, _OF_BUYER if buyer else _OF_ORDER, named))
+    days = expire_days(db)
+    lasting = {key: standing.ending(entry, days) for key, entry in made.items()}
+    after = {key: entry for key, entry in lasting.items() if not entry.expires_at or entry.expires_at > now}
     before = {}
     for key in ([("buyer", value)] if buyer else []) + [("order", order) for order in orders]:
         row = db.execute(_GET_ENTRY, (*key, account)).fetchone()

@@ -171,6 +171,11 @@ class Ledger:
         with file.transaction(self._path, self._db) as db:
             return entries.rebuild(db, now)
 
+    def end_entries(self, now: datetime, days: int) -> int:
+        """Take off the entries whose last notice is `days` old, 0 is none. Gives how many that were."""
+        with file.transaction(self._path, self._db) as db:
+            return entries.expire(db, now, days)
+
     def expire(self, now: datetime, age: timedelta, size: int) -> int:
         """Drop kept bytes that are older than `age`, and the oldest over `size` bytes in all.
 

@@ -257,5 +257,13 @@ CREATE TABLE orders (
     PRIMARY KEY (account, order_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX orders_buyer ON orders (account, buyer);
+-- one row: days after the last notice after which an entry ends, 0: never; it ends for readers at that second
+CREATE TABLE policy (expire_days INTEGER NOT NULL) STRICT;
+INSERT INTO policy VALUES (0);
+CREATE INDEX entries_expire ON entries (expires_at) WHERE expires_at IS NOT NULL;
+DROP VIEW blacklist;
+CREATE VIEW blacklist AS
+    SELECT kind, value, account, marketplace, opted_out_at, listed_at, last_notice_at, notices, source, why, expires_at
+    FROM entries WHERE expires_at IS NULL OR expires_at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now');
 CREATE INDEX events_decided ON events (key, mailbox) WHERE action IN ('accept', 'reject')
 """

@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nosend import config, monitor
+from nosend import config, monitor, service
 from nosend.errors import ConfigError, NosendError, StoreUnavailableError
 from nosend.identifiers import one_line
 from nosend.judging import now
@@ -157,7 +157,7 @@ class Daemon:
         while not self._is_ending.is_set():
             settings = self._settings
             try:
-                store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
+                service.keep_house(settings, store)
                 found = monitor.after_round(settings, store, self._environment, now(), _DOWN_AFTER)
             except NosendError as trouble:
                 found = (trouble,)
