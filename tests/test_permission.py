@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -39,6 +40,15 @@ def test_a_critical_message_may_go_to_who_is_listed_with_advice(purpose: str) ->
     assert told == Decision(KEY, Permission.SEND_AS_CRITICAL, REASON, told.advice, (ENTRY,))
     assert told.advice.startswith("allowed as critical (")
     assert told.may_send is True
+
+
+@pytest.mark.parametrize(
+    ("marketplace", "tag"),
+    [("IT", "[Importante]"), ("DE", "[Wichtig]"), ("JP", "[重要]"), ("US", "[Important]"), (None, "[Important]")],
+)
+def test_the_tag_is_that_of_the_marketplace(marketplace: str | None, tag: str) -> None:
+    told = decide(KEY, (replace(ENTRY, marketplace=marketplace),), "shipping-address")
+    assert told.advice.endswith(f"the subject needs {tag}")
 
 
 @pytest.mark.parametrize("purpose", NOT_CRITICAL)

@@ -33,6 +33,8 @@ NOT_CRITICAL = {
     "delay": "tells of a delay",
     "alternative-offer": "offers another item: cancel the order instead",
 }
+# What Amazon's notices of these marketplaces say a critical message's subject has; elsewhere the English one
+_TAGS = {"IT": "[Importante]", "DE": "[Wichtig]", "JP": "[重要]"}
 PURPOSES = (*CRITICAL, *NOT_CRITICAL)
 
 
@@ -76,7 +78,8 @@ def decide(key: Key, entries: tuple[Entry, ...], purpose: str | None) -> Decisio
     if purpose in CRITICAL:
         advice = (
             f"allowed as critical ({CRITICAL[purpose]}): write in the original thread, reason "
-            '"Additional Information Required", nothing else in the message'
+            '"Additional Information Required", nothing else in the message; by e-mail the subject needs '
+            f"{_TAGS.get(first.marketplace or '', '[Important]')}"
         )
         return Decision(key, Permission.SEND_AS_CRITICAL, reason, advice, entries)
     told = f"{purpose} is not critical" if purpose else "only critical messages may be sent"

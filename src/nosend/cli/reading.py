@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ def check(session: Session, keys: tuple[str, ...], purpose: str | None, as_json:
                 tell(str(error))
                 codes.add(error.exit_code)
                 continue
+            if not decision.entries and (why := overview.why_off(decision.key)):
+                decision = replace(decision, reason=f"{decision.reason}: {why}")
             suspected = not decision.entries and overview.is_suspected(decision.key)
             click.echo(_decision_json(key, decision) if as_json else _decision_text(key, decision))
             if suspected:
@@ -83,9 +86,10 @@ def _decision_text(key: str, decision: permission.Decision) -> str:
 
 
 def _listing(entry: Entry) -> str:
-    notices = f"{entry.notices} notices" if entry.notices > 1 else "1 notice"
+    notices = {0: "no notice", 1: "1 notice"}.get(entry.notices, f"{entry.notices} notices")
     last = f"the last of {entry.last_notice_at:%Y-%m-%d}"
-    return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, {last}, source: {entry.source}"
+    ends = f", until {entry.expires_at:%Y-%m-%d}" if entry.expires_at else ""
+    return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, {last}, source: {entry.source}{ends}"
 
 
 _KIND = click.Choice(["order", "buyer", "both"])
@@ -115,6 +119,8 @@ def show(session: Session, key: str, database: str | None) -> None:
     """Show one KEY (order id or buyer alias) with its history: every notice, its rule and sentence."""
     with _overview(session, database) as overview:
         decision = overview.check(key)
+        if not decision.entries and (why := overview.why_off(decision.key)):
+            decision = replace(decision, reason=f"{decision.reason}: {why}")
         history = overview.history(decision.key)
         suspected = overview.is_suspected(decision.key)
     click.echo(_decision_text(key, decision))

@@ -193,6 +193,19 @@ class Overview(Blacklist):
         found = self._query(_HISTORY.format(column=column, names=_NAMES[key.kind]), *(key.value,) * 4)
         return tuple(Notice(*(*row[:-2], self._places(*row[-2:]))) for row in found)
 
+    def why_off(self, key: Key) -> str:
+        """Tell why a key that something listed is not listed: a person's word, or its age; "" if nothing listed it."""
+        said = self._query(_WORDS.format(column="order_id" if key.kind == "order" else "buyer"), *(key.value,) * 2)
+        last = {action: f"{why} ({at[:10]})" for action, why, at in said}
+        actions = [action for action, *_ in said]
+        if "allow" in actions and "disallow" not in actions[actions.index("allow") :]:
+            return last["allow"]
+        if "remove" in actions:
+            return last["remove"]
+        counts = any(notice.action in {"opt_out", "accept", "add", "import"} for notice in self.history(key))
+        ended = counts and self._query("SELECT 1 FROM policy WHERE expire_days > 0")
+        return "its entry ended some days after the last notice, as expire_days says" if ended else ""
+
     def waiting(self) -> Iterator[Waiting]:
         """Go through suspects and what was set aside, oldest first, each mail once."""
         found = self._query(
@@ -251,6 +264,12 @@ _HISTORY = """
     WHERE id IN (SELECT id FROM said) OR (action = 'reject' AND ((mailbox, key) IN (SELECT mailbox, key FROM said)
         OR EXISTS (SELECT 1 FROM ledger WHERE ledger.account = mailbox AND ledger.key = events.key AND {names})))
     ORDER BY opted_out_at, id
+"""
+_WORDS = """
+    SELECT action, why, recorded_at FROM events WHERE action IN ('allow', 'disallow', 'remove') AND ({column} = ?
+        OR EXISTS (SELECT 1 FROM orders WHERE orders.account = events.account AND orders.buyer = events.buyer
+            AND events.order_id = '' AND orders.order_id = ?))
+    ORDER BY id
 """
 _ROUNDS = """
     SELECT account, finished_at, last_success_at, trouble, trouble_since,
