@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from nosend.reports import orders
 
 if TYPE_CHECKING:
     from conftest import Shell
+    from servers import Dovecot
 
 ORDER, OTHER, THIRD = "111-1111111-1111111", "222-2222222-2222222", "333-3333333-3333333"
 BUYER = "abc123def456ghi@marketplace.amazon.de"
@@ -184,3 +186,35 @@ def test_two_sellers_thousand_orders_sixty_notices(shop: Shell) -> None:
     told = [json.loads(line) for line in shop("check", "--json", *asked, code=1).stdout.splitlines()]
     assert {one["value"] for one in told if one["permission"] != "send"} == {order for _, order in wanted}
     assert "0 of them changed" in shop("rebuild").stderr
+
+
+def sent(number: int, to: str, subject: str, text: str = "Hello.") -> bytes:
+    head = f"From: shop@seller.example\nTo: {to}\nSubject: {subject}\nMessage-ID: <s{number}@x>\n"
+    return f"{head}Date: Thu, 10 Sep 2026 10:00:00 +0000\n\n{text}\n".encode()
+
+
+SENT = [
+    sent(1, f"Jo <{BUYER}>", f"Your order {ORDER}"),
+    sent(2, f'"K. O." <{BUYER.replace("@", "+1f@")}>', "Where is it?", f"It is about {OTHER}: it left today."),
+    sent(3, BUYER, f"{THIRD} or {ORDER}?"),
+    sent(4, BUYER, "two", f"{THIRD} or {ORDER}?"),
+    sent(5, f"{BUYER}, zzz123def456ghi@marketplace.amazon.de", THIRD),
+    sent(6, "supplier@b.example", THIRD),
+    sent(7, "no-reply-amazon-iba-buyer@marketplace.amazon.de", THIRD),
+]
+
+
+def test_sent_mail_tells_whose_orders_are(nosend: Shell, dovecot: Dovecot) -> None:
+    dovecot.fill("sent-orders", SENT, folder="Sent")
+    nosend.configure("sent-orders", dovecot.port)
+    nosend("sync")
+    told = nosend("orders", "scan-sent", "--folder", "Sent").stderr
+    assert "shop: sent mail: 2 orders new, 0 rows known" in told
+    assert set(nosend.rows("SELECT order_id, buyer, source FROM orders")) == {
+        (ORDER, BUYER, "sent"), (OTHER, BUYER, "sent"),
+    }  # fmt: skip
+    assert "0 orders new, 2 rows known" in nosend("orders", "scan-sent", "--folder", "Sent").stderr
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    assert "0 orders new, 0 rows" in nosend("orders", "scan-sent", "--folder", "Sent", "--since", tomorrow).stderr
+    assert "Sen" in nosend("orders", "scan-sent", "--folder", "Sen", code=2).stderr
+    assert "no mailbox" in nosend("orders", "scan-sent", "--account", "x", code=2).stderr

@@ -18,7 +18,7 @@ from nosend import identifiers, letter, log, workers
 from nosend.config import packs
 from nosend.errors import ConfigError
 from nosend.judging import Judging, now
-from nosend.mailbox import archive, dkim, login
+from nosend.mailbox import archive, dkim, folders, login, sent
 from nosend.mailbox.imap import ImapMailbox
 from nosend.model import Trust
 from nosend.verdict import rules
@@ -26,6 +26,7 @@ from nosend.visit import Report, Span, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
 
     from nosend.config import Mailbox, Settings
     from nosend.errors import NosendError
@@ -103,6 +104,24 @@ def adopt(
         connect = partial(_connection, mailbox, environment)
         judging = Judging(mailbox.trust, rules.builtin())  # not asked
         yield from Visit(mailbox, judging, store, lambda *_: None, connect).adopt()
+
+
+def sent_orders(
+    mailbox: Mailbox, environment: Mapping[str, str], folder: str, since: date | None
+) -> list[tuple[str, str]]:
+    """Give whose orders are, (order id, buyer alias), as the mails of a folder with sent mail tell.
+
+    Raises what the mailbox raises, a folder that is not there included.
+    """
+    with _connection(mailbox, environment) as inbox:
+        names, troubles = folders.chosen(inbox, (folder,))
+        for trouble in troubles:
+            raise trouble
+        found: list[tuple[str, str]] = []
+        for name in names:
+            if inbox.open_folder(name).exists:
+                found += sent.orders(inbox, since, rules.builtin().marks)
+        return found
 
 
 def _connection(mailbox: Mailbox, environment: Mapping[str, str]) -> ImapMailbox:

@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from nosend.visit import Report
 
 
-def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
+def day(context: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
     """Read a day of ISO 8601."""
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
 
     if value is None:
         return None
     try:
-        day = date.fromisoformat(value)
+        found = date.fromisoformat(value)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is no date: write it like 2026-01-31", context, parameter) from error
-    if day > now().date() + timedelta(days=1):  # it may be tomorrow elsewhere
+    if found > now().date() + timedelta(days=1):  # it may be tomorrow elsewhere
         raise click.BadParameter(f"{value!r} is in the future: nothing was received since", context, parameter)
-    return day
+    return found
 
 
 @click.command()
 @click.option(
     "--since",
     metavar="DATE",
-    callback=_day,
+    callback=day,
     help="Of folders never read before, and with --rescan of all, only look at mails received on that day or later.",
 )
 @click.option(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nosend.cli.intake import day, known_account, with_mailboxes
 from nosend.cli.lists import account_option, chosen_account, columns_option, naming
 from nosend.cli.terminal import Session, database_option, tell
+from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import date
 
     from nosend.reports.orders import Told
+    from nosend.store.lists import Known
 
 
 @click.group()
@@ -44,14 +50,50 @@ def import_(
             count = _Counted(reports.read(file, columns))
             with naming(file.name):
                 known = lists.know(reports.pairs(count), name, "report", now())
-            said = f"{known.new} orders new, {known.known} rows known"
-            tell(f"{file.name}: {said}; {known.added} entries added because their buyers had opted out")
-            if known.contradicting:
-                tell(f"{known.contradicting} rows give an order to another buyer than was known: the first stands")
+            _tell(file.name, known)
             if count.without_buyer:
                 tell(f"{count.without_buyer} of {count.rows} rows name no buyer's alias")
             if count.without_order:
                 tell(f"{count.without_order} of {count.rows} rows name no order id")
+
+
+@orders.command("scan-sent")
+@click.option("--account", "accounts", metavar="NAME", multiple=True, help="Only this mailbox; may be given again.")
+@click.option("--folder", metavar="NAME", default="\\Sent", help="The folder with sent mail; else the server's own.")
+@click.option("--since", metavar="DATE", callback=day, help="Only mails received on that day or later.")
+@click.pass_obj
+def scan_sent(session: Session, accounts: tuple[str, ...], folder: str, since: date | None) -> int:
+    """Read whose orders are from the mails that you sent: To is a buyer's alias, subject or text name one order.
+
+    The folder is opened read-only. Doing it again changes nothing.
+    """
+    from nosend import service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend.judging import now  # noqa: PLC0415
+    from nosend.store.lists import Lists  # noqa: PLC0415
+
+    settings = with_mailboxes(session)
+    known = [mailbox.account for mailbox in settings.mailboxes]
+    wanted = {known_account(account, known) for account in accounts or known}
+    codes = {0}
+    for mailbox in settings.mailboxes:
+        if mailbox.account not in wanted:
+            continue
+        try:
+            found = service.sent_orders(mailbox, os.environ, folder, since)
+        except (MailboxRefusedError, MailboxUnreachableError, ConfigError) as trouble:  # the others may be there
+            tell(*str(trouble).splitlines(), level=logging.ERROR)
+            codes.add(trouble.exit_code)
+            continue
+        with Lists(settings.database) as lists:
+            _tell(f"{mailbox.account}: sent mail", lists.know(found, mailbox.account, "sent", now()))
+    return max(codes)
+
+
+def _tell(name: str, known: Known) -> None:
+    said = f"{known.new} orders new, {known.known} rows known"
+    tell(f"{name}: {said}; {known.added} entries added because their buyers had opted out")
+    if known.contradicting:
+        tell(f"{known.contradicting} rows give an order to another buyer than was known: the first stands")
 
 
 class _Counted:
