@@ -7,8 +7,10 @@ RUN = $(VENV)/bin
 demo: $(VENV)/.demo
 	$(RUN)/nosend demo
 
+# most tests wait for servers most of the time: twice the cores of a small machine
+WORKERS = 4
 test: $(VENV)/.dev
-	$(RUN)/pytest -m "not soak" --numprocesses auto --dist loadfile
+	$(RUN)/pytest -m "not soak" --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(RUN)/ruff check .
