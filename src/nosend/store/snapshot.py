@@ -120,7 +120,8 @@ _CHANGES = f"SELECT {', '.join(_CHANGE)} FROM changes WHERE seq > ? ORDER BY seq
 _LATEST = f"""
     SELECT c.*, {_ENTRY}
     FROM (
-        SELECT max(seq) AS seq, at, action, kind, value, account FROM changes WHERE seq > ? GROUP BY value, kind, account
+        SELECT max(seq) AS seq, at, action, kind, value, account
+        FROM changes WHERE seq > ? GROUP BY value, kind, account
     ) c LEFT JOIN blacklist e ON e.value = c.value AND e.kind = c.kind AND e.account = c.account
     ORDER BY c.seq
 """
