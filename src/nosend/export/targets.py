@@ -67,27 +67,26 @@ def states(targets: Sequence[Export], database: Path) -> tuple[State, ...]:
     """Tell how the targets are; what is in the files is not read."""
     try:
         with Snapshot(database) as snapshot:
-            return tuple(_state(target, snapshot) for target in targets)
+            return tuple(_state(target, _trouble(target, snapshot)) for target in targets)
     except NosendError as trouble:
         return tuple(_state(target, str(trouble)) for target in targets)
 
 
-def _state(target: Export, snapshot: Snapshot | str) -> State:
-    """Tell how a target is; instead of a snapshot there may be the reason why there is none."""
+def _state(target: Export, trouble: str) -> State:
     told = _manifest(target)
-    trouble = ""
-    if isinstance(snapshot, str):
-        trouble = snapshot
-    elif not told:
-        trouble = "never written"
-    elif not target.file.exists():
-        trouble = "is gone"
-    elif not _is_of(told, target, snapshot):
-        trouble = f"not up to date: the last change is {snapshot.seq}"
-    folder = target.file.absolute().parent
-    if trouble and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        trouble += "; its folder is not there, or this user may not write in it"
     return State(str(target.file), told.get("generated_at"), told.get("count"), told.get("seq"), trouble)
+
+
+def _trouble(target: Export, snapshot: Snapshot) -> str:
+    told = _manifest(target)
+    if told and target.file.exists() and _is_of(told, target, snapshot):
+        return ""
+    folder = target.file.absolute().parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return "its folder is not there, or this user may not write in it"
+    if not told:
+        return "never written"
+    return f"not up to date: the last change is {snapshot.seq}" if target.file.exists() else "is gone"
 
 
 def _is_current(target: Export, snapshot: Snapshot) -> bool:
@@ -98,8 +97,8 @@ def _is_current(target: Export, snapshot: Snapshot) -> bool:
     stands = target.file.stat()
     if stands.st_size != told.get("bytes"):
         return False
-    if stands.st_mtime_ns < target.manifest.stat().st_mtime_ns:
-        return True  # nobody has written to it since
+    if stands.st_ctime_ns < target.manifest.stat().st_ctime_ns:
+        return True  # nobody has written to it, or put another in its place, since the manifest was written
     with target.file.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == told.get("sha256")
 
