@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nosend.config.exports import format_of
 from nosend.errors import ConfigError, DestinationError, StoreUnavailableError
 from nosend.export import files, formats
 from nosend.model import Entry
@@ -85,7 +86,7 @@ def test_only_in_csv_a_cell_never_begins_like_a_formula(beginning: str) -> None:
     [("list.json", "json"), ("a.JSONL", "jsonl"), ("x.txt", "txt"), ("x.csv", "csv"), ("x", "csv"), ("json", "csv")],
 )
 def test_format_follows_the_files_ending(name: str, form: str) -> None:
-    assert formats.of_name(name) == form
+    assert format_of(name) == form
 
 
 # The files.
@@ -148,6 +149,7 @@ def test_failing_write_leaves_what_was_there_and_nothing_else(
 _FULL = """
 import resource, sys
 from pathlib import Path
+from nosend.config.exports import format_of
 from nosend.errors import ConfigError, DestinationError
 from nosend.export import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -29,6 +29,12 @@ class UnknownKeyError(NosendError, ValueError):
     exit_code = 2
 
 
+class UnknownChangeError(NosendError, ValueError):
+    """A change number that is not in the log, or not any more: take the whole list instead."""
+
+    exit_code = 2
+
+
 class MailboxRefusedError(NosendError):
     """The mailbox said no and will go on saying no: log-in, certificate, folder."""
 

@@ -107,7 +107,8 @@ def _mode(path: Path) -> int:
 def _outside(settings: Settings) -> Iterator[Finding]:
     """Look at where nosend tells how it is, as far as the configuration names it."""
     told = settings.monitor
-    for key, path in (("metrics_file", told.metrics_file), ("heartbeat_file", told.heartbeat_file)):
+    exports = (("export", export.file) for export in settings.exports)
+    for key, path in (("metrics_file", told.metrics_file), ("heartbeat_file", told.heartbeat_file), *exports):
         if path and not (path.absolute().parent.is_dir() and os.access(path.absolute().parent, os.W_OK)):
             yield warning(f"{key} = {str(path)!r}: its folder is not there, or this user may not write in it")
     command = told.on_change_command

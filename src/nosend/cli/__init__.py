@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from nosend import __version__
-from nosend.cli import intake, lists, reading
+from nosend.cli import exports, intake, lists, reading
 from nosend.cli.adopt import adopt
 from nosend.cli.doctor import doctor
 from nosend.cli.init import init
@@ -85,7 +85,10 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
         context.color = False
 
 
-for verb in (init, *intake.VERBS, adopt, *reading.VERBS, *lists.VERBS, orders, review, rules, doctor, status, login):
+for verb in (
+    *(init, *intake.VERBS, adopt, *reading.VERBS, *exports.VERBS, *lists.VERBS),
+    *(orders, review, rules, doctor, status, login),
+):
     nosend.add_command(verb)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from nosend.cli.terminal import Bar, Session, database_option, tell
+from nosend.cli.terminal import Bar, Session, database_option, rewrite_exports, tell, tell_troubles
 from nosend.errors import ConfigError
 from nosend.identifiers import one_line
 
@@ -74,6 +74,7 @@ def sync(session: Session, since: date | None, limit: int | None, rescan: bool) 
             report = service.sync(settings, ledger, os.environ, bar, Span(since, limit or 0, rescan))
             if not report.troubles:
                 monitor.alive(settings)
+            report += Report(troubles=rewrite_exports(session, settings.database))
             report += Report(troubles=monitor.after_round(settings, ledger, os.environ, now()))
     except Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
@@ -129,8 +130,7 @@ def _told(report: Report) -> int:
         counts = f"{recorded.suspects} suspect, {recorded.set_aside} set aside"
         tell(f"for a person to look at: {counts}; `nosend review` lists them", level=logging.WARNING)
     tell(*(f"{folder} is not read to its end (--limit): the next `nosend sync` goes on" for folder in report.left))
-    tell(*(line for trouble in report.troubles for line in str(trouble).splitlines()), level=logging.ERROR)
-    return min((trouble.exit_code for trouble in report.troubles), default=0)
+    return tell_troubles(report.troubles)
 
 
 @click.command()
@@ -150,6 +150,7 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
     from nosend import service  # noqa: PLC0415 - each verb loads what it needs
     from nosend.mailbox import archive  # noqa: PLC0415
     from nosend.store.ledger import Ledger  # noqa: PLC0415
+    from nosend.visit import Report  # noqa: PLC0415
 
     settings = session.settings_or_none if database else session.settings
     known = [mailbox.account for mailbox in settings.mailboxes] if settings else []
@@ -160,9 +161,10 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
     account = known_account(account or known[0], known)
     names = archive.files(paths)
     judging = service.judging_of(settings, account)
-    with Ledger(session.database(database)) as ledger, Bar() as bar:
+    path = session.database(database)
+    with Ledger(path) as ledger, Bar() as bar:
         report = service.scan(names, account, judging, ledger, bar)
-    return _told(report)
+    return _told(report + Report(troubles=rewrite_exports(session, path)))
 
 
 def known_account(account: str, known: list[str]) -> str:
@@ -232,7 +234,7 @@ def _as_text(judged: Judged) -> str:
 @click.command()
 @database_option
 @click.pass_obj
-def rebuild(session: Session, database: str | None) -> None:
+def rebuild(session: Session, database: str | None) -> int:
     """Drop the entries and fold all events again: gives what was there, or mends it."""
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
     from nosend.store.ledger import Ledger  # noqa: PLC0415
@@ -243,6 +245,7 @@ def rebuild(session: Session, database: str | None) -> None:
     with Ledger(path) as ledger:
         count, differing = ledger.rebuild(now())
     tell(f"{count} entries, {differing} of them changed")
+    return tell_troubles(rewrite_exports(session, path))
 
 
 @click.command()

@@ -1,17 +1,15 @@
-"""The verbs that read the list: check, list, show, export."""
+"""The verbs that read the list: check, list, show."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nosend import permission
-from nosend.cli.terminal import Session, database_option, tell
+from nosend.cli.terminal import KIND, Session, database_option, tell
 from nosend.errors import UnknownKeyError
 from nosend.identifiers import one_line
 from nosend.store import rows
@@ -92,11 +90,8 @@ def _listing(entry: Entry) -> str:
     return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, {last}, source: {entry.source}{ends}"
 
 
-_KIND = click.Choice(["order", "buyer", "both"])
-
-
 @click.command("list")
-@click.option("--kind", type=_KIND, default="both", show_default=True)
+@click.option("--kind", type=KIND, default="both", show_default=True)
 @database_option
 @click.pass_obj
 def list_(session: Session, kind: str, database: str | None) -> None:
@@ -135,34 +130,6 @@ def show(session: Session, key: str, database: str | None) -> None:
             click.echo(f"    in {one_line(place)}")
 
 
-@click.command()
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "json", "jsonl", "txt"]),
-    help="Else by the ending of FILE, else csv. txt: one value a line.",
-)
-@click.option("--kind", type=_KIND, default="both", show_default=True)
-@click.option("--output", "-o", metavar="FILE", help="Replace FILE whole, or not at all; else standard output.")
-@database_option
-@click.pass_obj
-def export(session: Session, form: str | None, kind: str, output: str | None, database: str | None) -> None:
-    """Write the blacklist for another tool, ordered by value.
-
-    A new FILE gets mode 0600, an old one keeps its own. In csv a cell that a spreadsheet would take for a
-    formula begins with an apostrophe.
-    """
-    from nosend.export import files, formats  # noqa: PLC0415 - `check` does not need them
-
-    with Blacklist(session.database(database)) as blacklist:
-        pieces = formats.FORMATS[form or formats.of_name(output or "-")](_of_kind(blacklist, kind))
-        if output and output != "-":
-            files.replace(Path(output), pieces)
-        else:
-            for piece in pieces:
-                sys.stdout.buffer.write(piece.encode())
-
-
 def _of_kind(blacklist: Blacklist, kind: str) -> Iterator[Entry]:
     return (entry for entry in blacklist if kind in {"both", entry.kind})
 
@@ -173,4 +140,4 @@ def _overview(session: Session, database: str | None) -> Overview:
     return Overview(session.database(database))
 
 
-VERBS = (check, list_, show, export)
+VERBS = (check, list_, show)

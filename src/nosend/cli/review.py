@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nosend import identifiers
-from nosend.cli.terminal import Session, database_option, tell
+from nosend.cli.terminal import Session, database_option, rewrite_exports, tell, tell_troubles
 from nosend.errors import ConfigError, UnknownKeyError
 from nosend.identifiers import one_line
 
@@ -132,7 +132,7 @@ _ALL_LIKE = click.option(
 @click.pass_obj
 def accept(
     session: Session, mails: tuple[int, ...], orders: tuple[str, ...], account: str | None, all_like: bool
-) -> None:
+) -> int:
     """Say that mails are opt-out notices: what they say is listed, with your decision as the source."""
     keys = [identifiers.parse_key(order) for order in orders]
     wrong = [order for order, key in zip(orders, keys, strict=True) if key.kind != "order"]
@@ -148,19 +148,21 @@ def accept(
         chosen = _chosen(ledger, mails, all_like=all_like)
         decided = ledger.accept(chosen, now(), [key.value for key in keys], account)
     _told(decided, "accepted", "`nosend review reject {}` takes off what they say")
+    return _exported(session)
 
 
 @review.command()
 @click.argument("mails", nargs=-1, required=True, type=int, metavar="MAIL...")
 @_ALL_LIKE
 @click.pass_obj
-def reject(session: Session, mails: tuple[int, ...], all_like: bool) -> None:
+def reject(session: Session, mails: tuple[int, ...], all_like: bool) -> int:
     """Say that mails are no opt-out notices: what they said goes off the list and stays off."""
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
 
     with _review(session) as ledger:
         decided = ledger.reject(_chosen(ledger, mails, all_like=all_like), now())
     _told(decided, "rejected", "`nosend review accept {}` lists what they say")
+    return _exported(session)
 
 
 def _review(session: Session) -> Review:
@@ -170,6 +172,10 @@ def _review(session: Session) -> Review:
     if not path.exists():
         raise ConfigError(f"database {str(path)!r} does not exist: `nosend sync` makes it")
     return Review(path)
+
+
+def _exported(session: Session) -> int:
+    return tell_troubles(rewrite_exports(session, session.database(session.given_database)))
 
 
 def _chosen(ledger: Review, mails: tuple[int, ...], *, all_like: bool) -> tuple[int, ...]:

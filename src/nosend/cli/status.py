@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nosend.config import Settings
+    from nosend.export.targets import State as Target
     from nosend.store.overview import State
 
 
@@ -56,9 +57,11 @@ def status(session: Session, as_json: bool, healthy: bool, within: int, database
         *health.of_template(sightings),
         *health.of_bytes(kept, allowed),
     )
+    exports = _exports(settings, path)
     if as_json:
         seen = {str(days): [asdict(one) for one in counts] for days, counts in sightings.items()}
         told = {**asdict(state), "amazon_mails": seen, "kept": asdict(kept), "warnings": warnings}
+        told["exports"] = [asdict(one) for one in exports]
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return 0
     click.echo(_state_text(state))
@@ -66,9 +69,23 @@ def status(session: Session, as_json: bool, healthy: bool, within: int, database
         for one in counts:
             known = f"{one.opt_outs} opt-outs, {one.other_notices} other notices, {one.unknown} not known for certain"
             click.echo(f"{one.account}: Amazon's mails of {days} days: {one.amazon}: {known}")
+    for export in exports:
+        written = f"written {export.generated_at}, {export.count} entries, change {export.seq}"
+        click.echo(f"export {export.file}: {written if export.generated_at else 'no manifest'}")
+        if export.trouble:
+            click.echo(f"  {click.style('in trouble', fg='red')}: {export.trouble}")
     for warning in warnings:
         click.echo(f"{click.style('warning', fg='yellow', bold=True)}: {warning}")
     return 0
+
+
+def _exports(settings: Settings | None, path: Path) -> tuple[Target, ...]:
+    """Tell how the exports of a database are, if the configuration is that database's."""
+    if settings is None or not settings.exports or path.resolve() != settings.database.resolve():
+        return ()
+    from nosend.export import targets  # noqa: PLC0415 - each verb loads what it needs
+
+    return targets.states(settings.exports, path)
 
 
 def _healthy(path: Path, settings: Settings | None, oldest: datetime) -> int:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nosend import log
-from nosend.errors import ConfigError
+from nosend.errors import ConfigError, NosendError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from nosend.config import Settings
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
 
 FORMATS = ("text", "json")
+KIND = click.Choice(["order", "buyer", "both"])
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -73,6 +74,24 @@ def database_option(verb: Verb) -> Verb:
     )(verb)
 
 
+def rewrite_exports(session: Session, database: Path) -> tuple[NosendError, ...]:
+    """Bring the configured exports of a database up to date, after the list may have changed.
+
+    To be called by each verb that changes it, when the change is committed. Gives what went wrong. Without a
+    configuration, or for another database than its own, there is nothing to write.
+    """
+    try:
+        settings = session.settings_or_none
+    except ConfigError as trouble:  # of a verb that did its work by --database
+        return (trouble,)
+    if settings is None or not settings.exports or database.resolve() != settings.database.resolve():
+        return ()
+    from nosend.export import targets  # noqa: PLC0415 - `check` does not need them
+    from nosend.judging import now  # noqa: PLC0415
+
+    return targets.rewrite(settings.exports, settings.database, now())
+
+
 class Stderr(logging.Handler):
     """Writes the log to stderr, in colours only on a terminal."""
 
@@ -94,6 +113,15 @@ def tell(*lines: str, level: int = logging.INFO) -> None:
     """Say something to the person at stderr, in the form of the log."""
     for line in lines:
         _talk.log(level, "%s", line)
+
+
+def tell_troubles(troubles: Iterable[NosendError]) -> int:
+    """Tell what went wrong while the rest was done; gives the exit code, 0 when nothing did."""
+    codes = []
+    for trouble in troubles:
+        tell(*str(trouble).splitlines(), level=logging.ERROR)
+        codes.append(trouble.exit_code)
+    return min(codes, default=0)
 
 
 class Bar:

@@ -1,8 +1,14 @@
-"""A file is replaced whole or not at all: temporary file beside it, fsync, rename."""
+"""A file is replaced whole or not at all: temporary file beside it, fsync, rename.
+
+A temporary file is locked (flock) as long as its writer lives: what a killed one left behind is known by that, and the
+next writer of the same file removes it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import os
 import stat
 import tempfile
@@ -40,7 +46,8 @@ def replace(path: Path, pieces: Iterable[str], mode: int = 0o600) -> None:
 def _replace(target: Path, pieces: Iterable[str], mode: int) -> None:
     if target.is_dir():
         raise IsADirectoryError(21, "it is a folder")
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    _remove_left_over(target)
+    handle, temporary = _temporary(target)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
             stream.writelines(pieces)
@@ -53,12 +60,37 @@ def _replace(target: Path, pieces: Iterable[str], mode: int) -> None:
                     os.fchown(stream.fileno(), old.st_uid, old.st_gid)
                 os.fchmod(stream.fileno(), stat.S_IMODE(old.st_mode))
             os.fsync(stream.fileno())
-        Path(name).replace(target)
+            temporary.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _temporary(target: Path) -> tuple[int, Path]:
+    """Make a temporary file, open and locked."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
+        with contextlib.suppress(OSError):  # a file system without locks: then nothing is removed there, either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # another writer took it for left over before it was locked
+
+
+def _remove_left_over(target: Path) -> None:
+    for left in target.parent.glob(f".{glob.escape(target.name)}.????????{_SUFFIX}"):
+        with contextlib.suppress(OSError):  # its writer lives, or has just ended
+            handle = os.open(left, os.O_WRONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(handle)
+
+
+_SUFFIX = ".nosend-tmp"

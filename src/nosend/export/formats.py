@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nosend.errors import ConfigError
+from nosend.config.exports import OF_A_KIND
 from nosend.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from nosend.config.exports import Content
     from nosend.model import Entry
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula (OWASP, CSV injection)
@@ -73,9 +73,38 @@ FORMATS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
 }
 
 
-def of_name(name: str) -> str:
-    """Give the format that a file's ending names, csv without one. Raises ConfigError for an ending of another kind."""
-    ending = Path(name).suffix.lower().removeprefix(".")
-    if ending and ending not in FORMATS:
-        raise ConfigError(f"{name!r}: no such format {ending!r}: end it in {', '.join(FORMATS)}, or give --format")
-    return ending or "csv"
+def chosen(entries: Iterable[Entry], content: Content) -> Iterator[Entry]:
+    """Leave out the entries that are not to be in an export, and those that would repeat the line before."""
+    names = ("value",) if content.format == "txt" else tuple(name for name, _ in content.columns)
+    kinds = content.kinds
+    last: list[str] | None = None
+    for entry in entries:
+        if entry.kind in kinds and content.account in {"", entry.account}:
+            line = _named(entry, names) if names else None
+            if line is None or line != last:
+                yield entry
+            last = line
+
+
+def text(entries: Iterable[Entry], content: Content) -> Iterator[str]:
+    """Write entries that were `chosen`."""
+    return _with_columns(entries, content) if content.columns else FORMATS[content.format](entries)
+
+
+def _with_columns(entries: Iterable[Entry], content: Content) -> Iterator[str]:
+    """Write a csv with these columns."""
+    names = tuple(name for name, _ in content.columns)
+    yield _csv_line(shown for _, shown in content.columns)
+    for entry in entries:
+        yield _csv_line(_named(entry, names))
+
+
+def _named(entry: Entry, names: Iterable[str]) -> list[str]:
+    """Write the cells of these columns."""
+    return [_cell(_plain(entry, name)) for name in names]
+
+
+def _plain(entry: Entry, name: str) -> Any:
+    if name in OF_A_KIND:
+        return entry.value if entry.kind == OF_A_KIND[name] else None
+    return rows.plain(getattr(entry, name))

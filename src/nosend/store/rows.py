@@ -40,8 +40,12 @@ def stamp(when: datetime) -> str:
 
 def values(value: DataclassInstance) -> dict[str, str | int | None]:
     """Write a value as plain ones by column name, in the order of the columns: what exports and the database hold."""
-    written = ((name, getattr(value, name)) for name in columns(type(value)))
-    return {name: stamp(v) if isinstance(v, datetime) else v for name, v in written}
+    return {name: plain(getattr(value, name)) for name in columns(type(value))}
+
+
+def plain(value: Any) -> Any:
+    """Write one value as a plain one."""
+    return stamp(value) if isinstance(value, datetime) else value
 
 
 def read(kind: type[Value], row: tuple[Any, ...]) -> Value:

@@ -25,6 +25,7 @@ from nosend.monitor.heartbeat import Heartbeat
 from nosend.monitor.systemd import Systemd
 from nosend.store.ledger import Ledger
 from nosend.verdict import rules
+from nosend.watch.exporter import Exporter
 from nosend.watch.worker import LONGEST_DELAY, Order, Worker
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 _STORE_PATIENCE = 5.0  # seconds of waiting for another process's transaction: shorter than the end may take
 _TO_FINISH, _TO_LEAVE = 5.0, 3.0  # seconds for the batch at hand; then, with the line cut, for the rest
+_TO_EXPORT = 1.0  # and to write the exports: if that takes longer, the next run writes them
 _LOOK_OUT = 60.0  # seconds from one look at how it is to the next
 _DOWN_AFTER = timedelta(minutes=5)  # a trouble that passes sooner is told to nobody
 _KEPT_AT_START = ("database", "metrics_listen")  # of the configuration: read at the start only
@@ -56,6 +58,7 @@ class Daemon:
         self._is_ending = threading.Event()
         self._systemd = Systemd(environment)
         self._heartbeat = Heartbeat({}, self._systemd, settings.monitor.heartbeat_file)
+        self._exporter = Exporter(settings)
         self._workers: dict[str, Worker] = {}
         self._former: list[Worker] = []
 
@@ -67,6 +70,7 @@ class Daemon:
         """
         store = Ledger(self._settings.database, _STORE_PATIENCE)
         with self._signals(), self._endpoint():
+            self._exporter.start()
             self._employ(store)
             threading.Thread(target=self._look_out, args=(store,), name="look-out", daemon=True).start()
             self._systemd.ready()
@@ -112,7 +116,7 @@ class Daemon:
                 self._workers[account].order = order
                 self._workers[account].nudge()
             else:
-                self._workers[account] = Worker(order, store, self._heartbeat, self._environment)
+                self._workers[account] = Worker(order, store, self._heartbeat, self._environment, self._exporter.due)
                 self._workers[account].start()
 
     def _reload(self, store: Ledger) -> None:
@@ -130,7 +134,7 @@ class Daemon:
             for line in str(trouble).splitlines():
                 _log.error("the new configuration is refused, the old one stays: %s", line)
         else:
-            self._settings, self._rules = new, known
+            self._settings, self._rules, self._exporter.settings = new, known, new
             self._heartbeat.file = new.monitor.heartbeat_file
             self._employ(store)
             _log.info("configuration read again: watches %s mailboxes", len(self._workers))
@@ -146,6 +150,8 @@ class Daemon:
             if worker.is_alive():
                 worker.cut()
         _join(workers, _TO_LEAVE)
+        self._exporter.end()
+        self._exporter.join(_TO_EXPORT)
         left = [worker.name for worker in workers if worker.is_alive()]
         if left:
             _log.warning("did not wait for the end of %s: the next run takes up what was begun", ", ".join(left))

@@ -27,7 +27,7 @@ from nosend.mailbox.reading import AT_ONCE
 from nosend.visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nosend.config import Mailbox
     from nosend.monitor.heartbeat import Heartbeat
@@ -73,12 +73,23 @@ def delay(failures: int, trouble: NosendError | None) -> float:
 
 
 class Worker(threading.Thread):
-    """Reads one mailbox until it is ended. `order` may be exchanged at any time; `nudge` lets it look at once."""
+    """Reads one mailbox until it is ended. `order` may be exchanged at any time; `nudge` lets it look at once.
 
-    def __init__(self, order: Order, store: Store, heartbeat: Heartbeat, environment: Mapping[str, str]) -> None:
+    `after_round` is called after each round, whatever came of it; it must not take long.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        store: Store,
+        heartbeat: Heartbeat,
+        environment: Mapping[str, str],
+        after_round: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(name=order.mailbox.account, daemon=True)
         self.order = order
         self._store, self._heartbeat, self._environment = store, heartbeat, environment
+        self._after_round = after_round
         self._bell = Bell()
         self._is_ending = False
         self._inbox: ImapMailbox | None = None
@@ -138,7 +149,10 @@ class Worker(threading.Thread):
         verifier = dkim.Verifier() if dkim.installed() else None
         judging = Judging(order.mailbox.trust, order.rules, verifier)
         visit = Visit(order.mailbox, judging, self._store, self._progress, self._connection, at_once=order.at_once)
-        return service.one_round(visit).troubles
+        try:
+            return service.one_round(visit).troubles
+        finally:
+            self._after_round()  # what was committed before a trouble of the store, too
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[ImapMailbox]:
