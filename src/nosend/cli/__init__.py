@@ -18,6 +18,7 @@ from nosend import __version__
 from nosend.cli import intake, reading
 from nosend.cli.adopt import adopt
 from nosend.cli.doctor import doctor
+from nosend.cli.filter import filter_
 from nosend.cli.init import init
 from nosend.cli.login import login
 from nosend.cli.review import review
@@ -84,7 +85,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
         context.color = False
 
 
-for verb in (init, *intake.VERBS, adopt, *reading.VERBS, review, rules, doctor, status, login):
+for verb in (init, *intake.VERBS, adopt, *reading.VERBS, filter_, review, rules, doctor, status, login):
     nosend.add_command(verb)
 
 
