@@ -163,8 +163,8 @@ def test_asking_writes_nothing(path: Path) -> None:
     before = path.read_bytes()
     with nosend.Blacklist(path) as blacklist:
         blacklist.check(order(3))
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            blacklist._db.execute("DELETE FROM entries")
+        with pytest.raises(StoreRefusedError, match="readonly"):
+            blacklist._reader.query("DELETE FROM entries")
     assert path.read_bytes() == before
 
 

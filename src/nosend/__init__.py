@@ -14,6 +14,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     workers                      many mails judged on all cores
     reports                      order reports and other tools' lists -> orders, buyers, keys
     store                        the SQLite file: ledger (writes), blacklist (reads)
+    filter                       another tool's rows -> those that may be sent
     export                       the blacklist as csv, json, jsonl, txt; files replaced whole
     health                       what a seller should be told beside the list
     checkup                      what `doctor` looks at

@@ -53,6 +53,11 @@ _LIKE_ORDER = re.compile(r"[0-9D][0-9]{2}[\s>]{0,9}-[\s>]{0,9}[0-9]{7}[\s>]{0,9}
 _DIGIT = re.compile(r"\d")  # in any script
 _FEWEST_DIGITS = 16  # of an order id
 _ALIAS = re.compile(r"[a-z0-9]{8,32}")
+# keys that are their own normal form
+_PLAIN_ORDER = r"(?:[0-9]{3}|D[0-9]{2})-[0-9]{7}-[0-9]{7}"
+_PLAIN_BUYER = rf"[a-z0-9]{{8,32}}@(?:{'|'.join(map(re.escape, _ALIAS_DOMAINS))})"
+_PLAIN_KEY = re.compile(f"(?P<order>{_PLAIN_ORDER})|(?P<buyer>{_PLAIN_BUYER})")
+_NO_PLAIN_LINE = re.compile(rf"\n(?!(?:{_PLAIN_ORDER}|{_PLAIN_BUYER})\n|\Z)")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'@]{1,64}@[\w.-]{1,255}")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")  # RFC 5322, dot-atom
 _NO_ALIAS = ("no-reply", "noreply", "donotreply", "do-not-reply")  # buyers that many orders share
@@ -196,6 +201,8 @@ def parse_key(text: str) -> Key:
     """
     if not isinstance(text, str):
         raise UnknownKeyError(f"{text!r} is no text: a key is an order id or a buyer alias")
+    if found := _PLAIN_KEY.fullmatch(text):
+        return Key(found.lastgroup or "", found[0])
     bare = plain(text).strip().strip("[]()<>\"'#").strip()
     if _ORDER.fullmatch(bare.upper()):
         return Key("order", bare.upper())
@@ -208,3 +215,12 @@ def parse_key(text: str) -> Key:
         f"{text!r} is neither an order id (123-1234567-1234567) nor a buyer alias "
         "(name@marketplace.amazon.com): nosend knows no other address of a buyer"
     )
+
+
+def are_plain(keys: list[str]) -> bool:
+    """Tell, quickly, whether each is a key in its normal form, which `parse_key` would give back as it is."""
+    try:
+        lines = "\n".join(["", *keys, ""])
+    except TypeError:  # one of them is no text
+        return False
+    return lines.count("\n") == len(keys) + 1 and _NO_PLAIN_LINE.search(lines) is None

@@ -265,3 +265,15 @@ class Entry:
     source: str
     why: str
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A numbered difference of the list; the fields are the columns of the `changes` view."""
+
+    seq: int
+    at: datetime
+    action: str  # "added", "renewed", "removed", "expired"
+    kind: str
+    value: str
+    account: str

@@ -68,6 +68,11 @@ def check_purpose(purpose: str | None) -> None:
         raise UnknownKeyError(f"unknown purpose {purpose!r}: choose one of {', '.join(PURPOSES)}")
 
 
+def is_critical(purpose: str | None) -> bool:
+    """Tell whether a message of that purpose may be sent though the buyer opted out."""
+    return purpose in CRITICAL
+
+
 def decide(key: Key, entries: tuple[Entry, ...], purpose: str | None) -> Decision:
     """Decide whether a message of that purpose may go to that key. No purpose counts as not critical."""
     check_purpose(purpose)

@@ -18,6 +18,7 @@ from nosend import __version__
 from nosend.cli import exports, intake, lists, reading
 from nosend.cli.adopt import adopt
 from nosend.cli.doctor import doctor
+from nosend.cli.filter import filter_
 from nosend.cli.init import init
 from nosend.cli.login import login
 from nosend.cli.orders import orders
@@ -86,7 +87,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
 
 
 for verb in (
-    *(init, *intake.VERBS, adopt, *reading.VERBS, *exports.VERBS, *lists.VERBS),
+    *(init, *intake.VERBS, adopt, *reading.VERBS, filter_, *exports.VERBS, *lists.VERBS),
     *(orders, review, rules, doctor, status, login),
 ):
     nosend.add_command(verb)

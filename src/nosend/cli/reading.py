@@ -57,9 +57,14 @@ def check(session: Session, keys: tuple[str, ...], purpose: str | None, as_json:
             if suspected:
                 tell(f"{key}: a suspect mail names it, a person should look: `nosend review`")
             codes.add(0 if decision.may_send else 1)
-        if unread := overview.never_read():
-            tell(f"the list is not whole, never read to its end: {', '.join(unread)}: `nosend status` tells more")
+        tell_what_is_missing(overview)
     return max(codes)
+
+
+def tell_what_is_missing(overview: Overview) -> None:
+    """Say which mailboxes were never read to their end: what is not listed may stand there."""
+    if unread := overview.never_read():
+        tell(f"the list is not whole, never read to its end: {', '.join(unread)}: `nosend status` tells more")
 
 
 def _decision_json(key: str, decision: permission.Decision) -> str:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import sqlite3
+import json
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nosend import identifiers, permission
 from nosend.errors import StoreRefusedError, StoreUnavailableError
+from nosend.model import Change
 from nosend.store import rows
-from nosend.store.troubles import in_words
+from nosend.store.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import sqlite3
+    from collections.abc import Collection, Iterable, Iterator
     from types import TracebackType
 
     from nosend.model import Entry
 
 _COLUMNS = ", ".join(rows.COLUMNS)
-_BUSY_SECONDS = 10.0
+_OF_KEY = f"SELECT {_COLUMNS} FROM blacklist WHERE value = ? AND kind = ? ORDER BY opted_out_at, account"
+_ALL = f"SELECT {_COLUMNS} FROM blacklist ORDER BY value, kind, account"
+_AMONG = "SELECT value FROM blacklist WHERE value IN (SELECT value FROM json_each(?))"
+_LATER = f"SELECT {', '.join(rows.columns(Change))} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
+_AT_ONCE = 10_000  # keys and changes in one statement
+_WHOLE = 4  # a look-up takes as long as reading so many entries in their order
 _ANYTHING_READ = """
     SELECT EXISTS (SELECT 1 FROM ledger) OR EXISTS (SELECT 1 FROM rounds WHERE last_success_at IS NOT NULL)
 """
@@ -31,28 +40,20 @@ class Blacklist:
     UnknownKeyError, since "not listed" would be false comfort. A file that is missing or not nosend's raises
     StoreRefusedError, one into which no mail was ever read StoreUnavailableError: never take an error for
     permission.
+
+    One object serves all threads of a process, and the workers that it forks. When another file has taken the place of
+    the database (a backup was restored), the next question goes to that one.
     """
 
     _must_have_been_read = True
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        if not self._path.is_file():
-            what = "is not a file" if self._path.exists() else "does not exist"
-            raise StoreRefusedError(f"database {str(path)!r} {what}: name the file that `nosend sync` writes")
-        with in_words(self._path):
-            self._db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-        try:
-            self._check_that_it_is_one()
-        except BaseException:
-            self.close()
-            raise
+        self._reader = Reader(self._path, self._check_that_it_is_one)
 
-    def _check_that_it_is_one(self) -> None:
-        with in_words(self._path):
-            self._db.execute("SELECT 1 FROM blacklist LIMIT 1")
-            read = self._db.execute(_ANYTHING_READ).fetchone() == (1,)
-        if self._must_have_been_read and not read:
+    def _check_that_it_is_one(self, db: sqlite3.Connection) -> None:
+        db.execute("SELECT 1 FROM blacklist LIMIT 1")
+        if self._must_have_been_read and db.execute(_ANYTHING_READ).fetchall() != [(1,)]:
             raise StoreUnavailableError(
                 f"database {str(self._path)!r} is empty because no mail was ever read into it, "
                 "which does not mean that messages may be sent: run `nosend sync`"
@@ -63,42 +64,66 @@ class Blacklist:
 
         `purpose` is one of `permission.PURPOSES`; None counts as not critical.
         """
-        permission.check_purpose(purpose)
         wanted = identifiers.parse_key(key)
         return permission.decide(wanted, self.entries(wanted), purpose)
 
     def entries(self, key: identifiers.Key) -> tuple[Entry, ...]:
         """Give the entries of one key, one for each account, oldest opt-out first."""
-        return tuple(
-            self._entries("WHERE value = ? AND kind = ? ORDER BY opted_out_at, account", (key.value, key.kind))
-        )
+        found = self._query(_OF_KEY, key.value, key.kind)
+        return tuple(map(self._entry, found)) if found else ()
 
     def blocked(self, keys: Iterable[str]) -> set[str]:
-        """Give those of the keys, as they were written, that are on the list."""
-        return {key for key in keys if key in self}
+        """Give those of the keys, as they were written, that are on the list.
+
+        Made for a million at once: many keys cost one reading of the list, of which only the keys are held.
+        """
+        asked = list(keys)
+        if identifiers.are_plain(asked):
+            return self._listed(set(asked))
+        written: dict[str, list[str]] = {}
+        for key in asked:
+            written.setdefault(identifiers.parse_key(key).value, []).append(key)
+        return set(chain.from_iterable(written[value] for value in self._listed(written.keys())))
+
+    def _listed(self, values: Collection[str]) -> set[str]:
+        limit = len(values) * _WHOLE
+        ((entries,),) = self._query("SELECT count(*) FROM (SELECT 1 FROM blacklist LIMIT ?)", limit)
+        if entries < limit:
+            return set(values).intersection(chain.from_iterable(self._reader.walk("SELECT value FROM blacklist")))
+        ordered = sorted(values)  # neighbours lie on the same pages
+        parts = (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
+        return {value for part in parts for (value,) in self._query(_AMONG, json.dumps(part))}
+
+    def changes(self, since: int = 0) -> Iterator[Change]:
+        """Go through the changes of the list after the one numbered `since`, oldest first; 0: all of them.
+
+        Who keeps the `seq` of the last one and asks from there misses none.
+        """
+        while found := self._query(_LATER, since, _AT_ONCE):
+            for seq, at, *rest in found:
+                yield Change(seq, datetime.fromisoformat(at), *rest)
+            since = found[-1][0]
 
     def __contains__(self, key: str) -> bool:
         wanted = identifiers.parse_key(key)
-        query = "SELECT 1 FROM blacklist WHERE value = ? AND kind = ?"
-        with in_words(self._path):
-            return self._db.execute(query, (wanted.value, wanted.kind)).fetchone() is not None
+        query = "SELECT 1 FROM blacklist WHERE value = ? AND kind = ? LIMIT 1"
+        return bool(self._query(query, wanted.value, wanted.kind))
 
     def __iter__(self) -> Iterator[Entry]:
-        """Go through all entries, ordered by value, kind and account."""
-        return self._entries("ORDER BY value, kind, account", ())
+        """Go through all entries as they are now, ordered by value, kind and account."""
+        return map(self._entry, self._reader.walk(_ALL))
 
     def __len__(self) -> int:
         return sum(self.counts().values())
 
     def counts(self) -> dict[str, int]:
         """Count the entries of each kind."""
-        with in_words(self._path):
-            found = self._db.execute("SELECT kind, count(*) FROM blacklist GROUP BY kind").fetchall()
+        found = self._query("SELECT kind, count(*) FROM blacklist GROUP BY kind")
         return {"order": 0, "buyer": 0, **dict(found)}
 
     def close(self) -> None:
         """Close the file; the blacklist cannot be asked any more."""
-        self._db.close()
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -108,11 +133,11 @@ class Blacklist:
     ) -> None:
         self.close()
 
-    def _entries(self, clause: str, values: tuple[str, ...]) -> Iterator[Entry]:
-        with in_words(self._path):
-            for row in self._db.execute(f"SELECT {_COLUMNS} FROM blacklist {clause}", values):
-                try:
-                    entry = rows.entry(row)
-                except (TypeError, ValueError) as error:  # a view of that name, with something else in it
-                    raise StoreRefusedError(f"database {str(self._path)!r} is not nosend's ({error})") from error
-                yield entry
+    def _query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+        return self._reader.query(statement, *values)
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        try:
+            return rows.entry(row)
+        except (TypeError, ValueError) as error:  # a view of that name, with something else in it
+            raise StoreRefusedError(f"database {str(self._path)!r} is not nosend's ({error})") from error

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nosend.errors import StoreUnavailableError, UnknownKeyError
 from nosend.store import rows
 from nosend.store.blacklist import Blacklist
-from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from datetime import datetime
 
@@ -142,10 +142,9 @@ class Overview(Blacklist):
 
     _must_have_been_read = False
 
-    def _check_that_it_is_one(self) -> None:
-        super()._check_that_it_is_one()
-        with in_words(self._path):
-            known = {name for (name,) in self._db.execute(_COLUMNS)}
+    def _check_that_it_is_one(self, db: sqlite3.Connection) -> None:
+        super()._check_that_it_is_one(db)
+        known = {name for (name,) in db.execute(_COLUMNS)}
         if not known >= set(_NEWEST_COLUMNS):
             raise StoreUnavailableError(
                 f"database {str(self._path)!r} was written by an older nosend: `nosend sync` brings it up to date"
@@ -241,10 +240,6 @@ class Overview(Blacklist):
             "SELECT id, folder, uid FROM ledger WHERE key = ? AND account = ? ORDER BY id", key, mailbox
         )
         return tuple(f"mail {n}: {folder}" + (f" UID {uid}" if uid is not None else "") for n, folder, uid in found)
-
-    def _query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
-        with in_words(self._path):
-            return self._db.execute(statement, values).fetchall()
 
 
 _NEWEST_COLUMNS = ("seller", "authenticity", "last_uid", "known_at")

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def in_words(path: Path) -> Iterator[None]:
     """Raise StoreRefusedError (name another file) or StoreUnavailableError (try again) for SQLite's errors."""
-    name = f"database {str(path)!r}"
     try:
         yield
     except sqlite3.Error as error:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            raise StoreUnavailableError(f"{name} is held by another process: try again later") from error
-        if "readonly" in text or "unable to open" in text:
-            raise StoreRefusedError(
-                f"{name}: this user cannot open it ({text}): the file and its folder must be writable (SQLite's WAL)"
-            ) from error
-        if "no such table" in text or "no such column" in text:
-            raise StoreRefusedError(
-                f"{name} is not nosend's ({text}): name the file that `nosend sync` writes"
-            ) from error
-        if "not a database" in text or "malformed" in text:
-            raise StoreRefusedError(
-                f"{name} is no SQLite database ({text}): name the file that `nosend sync` writes, or restore a backup"
-            ) from error
-        raise StoreUnavailableError(
-            f"{name} cannot be used ({text}): nothing was half-written; is the disk full?"
-        ) from error
+        raise worded(path, error) from error
+
+
+def worded(path: Path, error: sqlite3.Error) -> StoreRefusedError | StoreUnavailableError:
+    """Say what an error of SQLite means for who uses the database."""
+    name, text = f"database {str(path)!r}", str(error)
+    if "locked" in text or "busy" in text:
+        return StoreUnavailableError(f"{name} is held by another process: try again later")
+    if "readonly" in text or "unable to open" in text:
+        return StoreRefusedError(
+            f"{name}: this user cannot open it ({text}): the file and its folder must be writable (SQLite's WAL)"
+        )
+    if "no such table" in text or "no such column" in text:
+        return StoreRefusedError(f"{name} is not nosend's ({text}): name the file that `nosend sync` writes")
+    if "not a database" in text or "malformed" in text:
+        return StoreRefusedError(
+            f"{name} is no SQLite database ({text}): name the file that `nosend sync` writes, or restore a backup"
+        )
+    return StoreUnavailableError(f"{name} cannot be used ({text}): nothing was half-written; is the disk full?")

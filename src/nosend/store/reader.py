@@ -1,0 +1,113 @@
+"""Asking a database that other processes write, and now and then replace. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any
+
+from nosend.errors import StoreRefusedError, StoreUnavailableError
+from nosend.store.troubles import in_words, worded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_BUSY_SECONDS = 10.0
+
+
+class _Line:
+    """A connection, the file it goes to, and the process it belongs to; threads take turns by its lock."""
+
+    def __init__(self, inherited: _Line | None) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.Lock()
+        self.file: tuple[int, int] | None = None
+        self.db: sqlite3.Connection | None = None
+        # SQLite forbids even to close a connection that came over a fork, so it is held and left alone; its lock may
+        # be held for ever, by a thread that did not come along (sqlite.org/howtocorrupt.html, 2.6)
+        self._inherited = inherited
+
+
+class Reader:
+    """Reads a database file by its name: one object for all threads, and for the workers that a process forks.
+
+    Each question sees what was committed before it. When another file has taken the name (a backup was restored) that
+    one is asked; `check` is handed each connection before it is used, and raises when the file will not do. What
+    SQLite reports is raised as StoreRefusedError or StoreUnavailableError.
+    """
+
+    def __init__(self, path: Path, check: Callable[[sqlite3.Connection], None]) -> None:
+        self.path = path
+        self._check = check
+        self._closed = False
+        self._line = _Line(None)
+        self.query("SELECT 1")
+
+    def query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+        """Give all rows that a statement finds."""
+        line = self._line
+        if line.pid != os.getpid():
+            line = self._line = _Line(line)
+        with line.lock:
+            if self._closed:
+                raise StoreUnavailableError(f"database {str(self.path)!r} was closed: open it again to ask it")
+            if line.db is None or line.file is None or line.file != self._file():
+                line.db = self._open(line)
+            try:
+                return line.db.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise worded(self.path, error) from error
+
+    def walk(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Go through all rows as they are at the first one; on a connection of its own, so that nobody else waits."""
+        db = self._connect()
+        try:
+            with in_words(self.path):
+                yield from db.execute(statement)
+        finally:
+            db.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        line = self._line
+        self._closed = True
+        if line.pid == os.getpid():
+            with line.lock:
+                if line.db:
+                    line.db.close()
+
+    def _open(self, line: _Line) -> sqlite3.Connection:
+        line.file = None
+        while True:
+            file, db = self._file(), self._connect()
+            if file == self._file():
+                break
+            db.close()  # replaced between the two looks: which of them it goes to is not known
+        if line.db:
+            line.db.close()
+        line.file = file
+        return db
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self.path.is_file():
+            what = "is not a file" if self.path.exists() else "does not exist"
+            raise StoreRefusedError(f"database {str(self.path)!r} {what}: name the file that `nosend sync` writes")
+        with in_words(self.path):
+            address = f"{self.path.absolute().as_uri()}?mode=ro"
+            db = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
+            try:
+                self._check(db)
+            except BaseException:
+                db.close()
+                raise
+        return db
+
+    def _file(self) -> tuple[int, int] | None:
+        """Tell which file has the name now; one that is open still, though deleted, keeps its number for itself."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - a third of the time of Path.stat, before each answer
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
