@@ -50,13 +50,14 @@ def test_every_key_and_provider_of_the_login_stands_in_its_page() -> None:
 
 def test_every_key_stands_in_the_example_with_its_default() -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
-    keys = {key.name for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS)}
+    every = (*config.TOP_KEYS, *config.MAILBOX_KEYS, *config.SINK_KEYS)
+    keys = {key.name for key in every}
     assert keys == set(re.findall(r"^#? ?([a-z_]+) = ", example, re.MULTILINE))
-    uncommented = re.sub(r"^# ([a-z_]+ = )", r"\1", example, flags=re.MULTILINE)
+    uncommented = re.sub(r"^# ([a-z_]+ = |\[\[)", r"\1", example, flags=re.MULTILINE)
     told = tomllib.loads(uncommented)
-    (mailbox,) = told.pop("mailbox")
-    for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS):
-        shown = (told | mailbox)[key.name]
+    (mailbox,), (sink,) = told.pop("mailbox"), told.pop("sink")
+    for key in every:
+        shown = (told | mailbox | sink)[key.name]
         assert shown == (key.default if key.example is None else key.example)
 
 

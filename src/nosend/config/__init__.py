@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nosend.config import oauth, packs, settling
+from nosend.config import oauth, packs, settling, sinks
 from nosend.config.addresses import is_loopback, listen_address
-from nosend.config.key import Key, required
-from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS, wrong
+from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS
 from nosend.config.oauth import OAuth
 from nosend.config.sample import example
 from nosend.config.secret import SECRETS, Secret, password_of
+from nosend.config.sinks import SINK_KEYS, Sink
+from nosend.config.table import checked, several
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
 
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAILBOX_KEYS",
+    "SINK_KEYS",
     "TOP_KEYS",
     "Mailbox",
     "Monitor",
     "OAuth",
     "Secret",
     "Settings",
+    "Sink",
     "example",
     "find",
     "load",
@@ -96,6 +98,7 @@ class Settings:
     mailboxes: tuple[Mailbox, ...]
     monitor: Monitor = Monitor()
     poll_seconds: int = 120
+    sinks: tuple[Sink, ...] = ()
 
     def trust_of(self, account: str) -> Trust:
         """Give what is trusted in the mails of an account that come from no mailbox.
@@ -137,12 +140,10 @@ def load(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"configuration {str(path)!r} is not TOML: {error}") from error
     problems: list[str] = []
-    top = _checked({k: v for k, v in table.items() if k != "mailbox"}, TOP_KEYS, "", problems)
-    tables = table.get("mailbox", [])
-    if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
-        problems.append("mailbox: write [[mailbox]], with two brackets")
-        tables = []
-    boxes = [_checked(one, MAILBOX_KEYS, f"mailbox {n}: ", problems) for n, one in enumerate(tables, 1)]
+    top = checked(table, TOP_KEYS, "", problems, ("mailbox", "sink"))
+    boxes = several(table, "mailbox", MAILBOX_KEYS, problems)
+    sunk = several(table, "sink", SINK_KEYS, problems)
+    problems += sinks.contradictions(sunk, path)
     for n, box in enumerate(boxes, 1):
         problems += [f"mailbox {n}: {problem}" for problem in _contradictions(box, path)]
     accounts = [box.get("account") for box in boxes]
@@ -168,32 +169,8 @@ def load(path: Path) -> Settings:
             on_change_command=tuple(top["on_change_command"]),
         ),
         poll_seconds=top["poll_seconds"],
+        sinks=tuple(sinks.of(one, path) for one in sunk),
     )
-
-
-_OF_A_MAILBOX = frozenset(key.name for key in MAILBOX_KEYS)
-
-
-def _checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems: list[str]) -> dict[str, Any]:
-    """Give the values of the keys, defaults filled in. What is wrong is told, once, and left out."""
-    names = [key.name for key in keys]
-    for name in sorted(table.keys() - set(names)):
-        near = get_close_matches(name, [*names, "mailbox"] if keys is TOP_KEYS else names, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-        if keys is TOP_KEYS and name in _OF_A_MAILBOX:
-            hint = "it belongs below a line [[mailbox]]"
-        problems.append(f"{where}unknown key {name!r}: {hint}")
-    values: dict[str, Any] = {}
-    for key in keys:
-        value = table.get(key.name, key.default)
-        if value is required:
-            problems.append(f"{where}{key.name} is missing: {key.help}")
-        elif mistake := wrong(key, value):
-            shown = "(not shown)" if key.name in {*SECRETS, "oauth_client_secret"} else repr(value)
-            problems.append(f"{where}{key.name} = {shown} {mistake}")
-        else:
-            values[key.name] = value
-    return values
 
 
 def _contradictions(box: dict[str, Any], path: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS
+from nosend.config.sinks import SINK_KEYS
 
 if TYPE_CHECKING:
     from nosend.config.key import Key
@@ -20,13 +21,16 @@ def example() -> str:
         "",
         "[[mailbox]]   # one for each seller account",
         *(_example_line(key) for key in MAILBOX_KEYS),
+        "",
+        "# [[sink]]   # one for each place that is told of changes: docs/sinks.md",
+        *(_example_line(key, needed=False) for key in SINK_KEYS),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _example_line(key: Key) -> str:
+def _example_line(key: Key, *, needed: bool = True) -> str:
     shown = key.example if key.example is not None else key.default
-    commented = "" if key.example is not None or key.name == "database" else "# "
+    commented = "" if needed and (key.example is not None or key.name == "database") else "# "
     return f"\n# {key.help}\n{commented}{key.name} = {_toml(shown)}"
 
 
