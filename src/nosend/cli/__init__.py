@@ -20,6 +20,7 @@ from nosend.cli.adopt import adopt
 from nosend.cli.doctor import doctor
 from nosend.cli.init import init
 from nosend.cli.login import login
+from nosend.cli.outbox import outbox
 from nosend.cli.review import review
 from nosend.cli.rules import rules
 from nosend.cli.status import status
@@ -84,7 +85,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
         context.color = False
 
 
-for verb in (init, *intake.VERBS, adopt, *reading.VERBS, review, rules, doctor, status, login):
+for verb in (init, *intake.VERBS, adopt, *reading.VERBS, review, rules, doctor, status, login, outbox):
     nosend.add_command(verb)
 
 

@@ -238,8 +238,8 @@ class Overview(Blacklist):
             return self._db.execute(statement, values).fetchall()
 
 
-_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid")
-_COLUMNS = "SELECT name FROM pragma_table_info('ledger') UNION SELECT name FROM pragma_table_info('cursors')"
+_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid", "claimed_until")
+_COLUMNS = " UNION ".join(f"SELECT name FROM pragma_table_info('{one}')" for one in ("ledger", "cursors", "sinks"))
 _ROUNDS = """
     SELECT account, finished_at, last_success_at, trouble, trouble_since,
         (SELECT max(coalesce(received_at, read_at)) FROM ledger

@@ -58,6 +58,12 @@ def spans(db: Database) -> None:
     _run(db, _SPANS)
 
 
+@migrations()
+def outbox(db: Database) -> None:
+    """Let it be known how far each sink is, and which changes wait or are parked."""
+    _run(db, _OUTBOX)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -238,4 +244,34 @@ _SPANS = """
 -- when the folder was read to its end
 ALTER TABLE cursors ADD COLUMN since TEXT NOT NULL DEFAULT '';
 ALTER TABLE cursors ADD COLUMN modseq INTEGER NOT NULL DEFAULT 0
+"""
+
+_OUTBOX = """
+-- how far each sink is: changes up to seq are delivered, or in the outbox. failures: attempts since the last success;
+-- nothing is sent before due_at, or while parked_at is set; claimed: by whom and how long an attempt may be under way
+CREATE TABLE sinks (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since TEXT,
+    due_at TEXT NOT NULL DEFAULT '',
+    parked_at TEXT,
+    why TEXT NOT NULL DEFAULT '',
+    claimed_by TEXT NOT NULL DEFAULT '',
+    claimed_until TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+-- changes that were tried in vain, or wait behind such a one of the same key; a parked one is not tried by itself
+CREATE TABLE outbox (
+    sink TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    first_at TEXT,
+    tried_at TEXT NOT NULL DEFAULT '',
+    due_at TEXT NOT NULL DEFAULT '',
+    parked_at TEXT,
+    why TEXT NOT NULL,
+    PRIMARY KEY (sink, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_waiting ON outbox (sink, tried_at, seq) WHERE parked_at IS NULL;
+CREATE INDEX change_log_value ON change_log (value)
 """
