@@ -130,7 +130,7 @@ class Courier(threading.Thread):
         self.sink, self.parked, self.failing = sink, 0, ""
         self._outbox, self._send, self._stays = outbox, send, stays
         self._me = uuid.uuid4().hex
-        self._is_ending, self._is_cut = threading.Event(), threading.Event()
+        self._is_ending, self._is_cut, self._has_ended = (threading.Event() for _ in range(3))
 
     def end(self) -> None:
         """Let it end after the attempt at hand."""
@@ -140,13 +140,18 @@ class Courier(threading.Thread):
         """Cut the attempt at hand off: what becomes of it is not known, and it is made again another time."""
         self._is_cut.set()
 
+    def wait(self, seconds: float) -> None:
+        """Wait for its end. A `join` that a signal's exception broke off takes a thread for ended (Python 3.11)."""
+        self._has_ended.wait(seconds)
+
     def run(self) -> None:
         """Send what is due, again and again."""
         while not self._is_ending.is_set():
             if not self._turn():
                 if not self._stays:
-                    return
+                    break
                 self._is_ending.wait(_LOOK_OUT)
+        self._has_ended.set()
 
     def _turn(self) -> bool:
         """Make one attempt, if something is due; tells whether one was made. Raises nothing."""
@@ -182,7 +187,7 @@ class Courier(threading.Thread):
                 self.parked += 1
                 self._log(f"change {parcel.change.seq} is parked: {answer.why}; `nosend outbox` lists what is")
             else:
-                self._tell(answer.why)
+                self._tell(f"{answer.why}: what waits is sent again later")
 
     def _tell(self, failing: str) -> None:
         """Log a failure once, and the end of it."""
@@ -203,25 +208,25 @@ def deliver(settings: Settings, outbox: Outbox, environment: Mapping[str, str]) 
     for courier in couriers:
         courier.start()
     try:
-        _join(couriers, _OF_A_ROUND - SECONDS)
+        _wait(couriers, _OF_A_ROUND - SECONDS)
         for courier in couriers:
             courier.end()
-        _join(couriers, SECONDS)
+        _wait(couriers, SECONDS)
     finally:  # SIGTERM comes as an exception
         for courier in couriers:
             courier.end()
             courier.cut()
-        _join(couriers, _TO_LEAVE)
+        _wait(couriers, _TO_LEAVE)
     return tuple(trouble for courier in couriers for trouble in _troubles(courier))
 
 
-def _join(couriers: Iterable[Courier], seconds: float) -> None:
+def _wait(couriers: Iterable[Courier], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     for courier in couriers:
-        courier.join(max(0.0, deadline - time.monotonic()))
+        courier.wait(max(0.0, deadline - time.monotonic()))
 
 
 def _troubles(courier: Courier) -> list[DestinationError]:
     told = [f"{courier.parked} changes were refused and are parked: `nosend outbox` lists them"] * bool(courier.parked)
-    told += [f"{courier.failing}: what waits is sent again later"] * bool(courier.failing)
+    told += [courier.failing] * bool(courier.failing)
     return [DestinationError(f"sink {courier.sink.name!r}: {one}") for one in told]
