@@ -110,6 +110,7 @@ TROUBLES = {
     "an access token runs out, or ends before its time": "test_token_that_ended_early_is_renewed_once_without_a_word",
     "the grant is revoked": "test_revoked_grant_is_told_with_the_command_that_mends_it",
     "the provider of tokens is down": "test_trouble_at_the_provider_is_transient_and_costs_no_grant",
+    "a receiver of changes is slow, refuses or is away": "test_every_change_arrives_in_order_over_all_troubles",
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 import time
+import tomllib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -14,11 +16,15 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
+from conftest import ROOT
+from nosend import config
 from nosend.errors import ConfigError
 from nosend.export import cloudevent, sinks
 from nosend.export.sinks import Answer, Attempt, Outcome
+from nosend.store import rows
 from nosend.store.parcel import Change
 from receiver import DIE, DRIP, GARBAGE, HANG, SECRET, Receiver
+from servers import free_port
 
 CHANGE = Change(17, "2025-03-09T08:00:00Z", "added", "order", "111-1111111-0000001", "shop/é")
 ENTRY = {"kind": "order", "value": "111-1111111-0000001", "why": "なぜ"}
@@ -160,8 +166,8 @@ def test_nobody_listens() -> None:
 
 
 def test_a_certificate_of_nobody_is_not_trusted() -> None:
-    """A TLS server is needed for the whole of it: see test_oauth; here something that speaks no TLS."""
     with Receiver() as receiver:
+        assert receiver.port
         answer = post(receiver.url.replace("http:", "https:"))
         assert (answer.outcome, receiver.requests) == (Outcome.FAILED, []), "nothing goes out in clear"
 
@@ -237,3 +243,51 @@ def test_a_command_that_reads_nothing_and_one_that_closes_its_input(tmp_path: Pa
     for script in ("pass", "import os, time; os.close(0); time.sleep(0.3)"):
         answer = sinks.run([sys.executable, "-c", script], big, {}, Attempt(NOW, 20.0))
         assert answer == Answer(Outcome.DELIVERED)
+
+
+# The recipe of the docs.
+
+
+def test_the_receiver_of_the_docs_takes_what_is_ours_once(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "sinks.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "receiver.py").write_text(recipe, encoding="utf-8")
+    port = free_port()
+    environment = {"NOSEND_WEBHOOK_SECRET": SECRET, "PATH": os.environ["PATH"]}
+    command = [sys.executable, str(tmp_path / "receiver.py"), str(port)]
+    url = f"http://127.0.0.1:{port}/"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as running:
+        deadline = time.monotonic() + 20
+        while (answer := post(url)).why == "cannot be reached (Connection refused)":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert answer == post(url) == Answer(Outcome.DELIVERED)
+        other = cloudevent.of(CHANGE._replace(seq=18, action="removed"), None)
+        stranger, old = b"x" * 32, NOW - timedelta(minutes=10)
+        for key, at in ((stranger, NOW), (KEY, old)):
+            answer = sinks.post(url, other, lambda key=key: key, Attempt(at, 10.0))
+            assert answer == Answer(Outcome.REFUSED, "answered 401")
+        assert sinks.post(url, other, lambda: KEY, Attempt(NOW, 10.0)).outcome is Outcome.DELIVERED
+        running.kill()
+        assert running.communicate()[0].splitlines() == [
+            "added order 111-1111111-0000001",
+            "removed order 111-1111111-0000001",
+        ]
+
+
+def test_the_example_of_the_docs_is_what_is_sent() -> None:
+    page = (ROOT / "docs" / "sinks.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    shown = json.loads(block)
+    data = dict(shown["data"])
+    assert list(data.pop("entry")) == list(rows.COLUMNS)
+    sent = json.loads(cloudevent.of(Change(**data), shown["data"]["entry"]).body)
+    assert sent | {"id": shown["id"]} == shown
+    assert list(sent) == list(shown)
+    headers = cloudevent.headers(ENVELOPE, KEY, 0)
+    assert [name for name in headers if f"`{name}`" not in page and name != "Content-Type"] == []
+    (table,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    for sink in tomllib.loads(table)["sink"]:
+        assert sink.keys() <= {key.name for key in config.SINK_KEYS}
+    assert all(key.name in page for key in config.SINK_KEYS)
