@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HANG, GARBAGE, DIE, DRIP = "hang", "garbage", "die", "drip"
@@ -33,9 +35,13 @@ class Received:
 
 
 class Receiver:
-    """Listens on 127.0.0.1. `answer` says what the next request gets, by its number from 0 on and its CloudEvent."""
+    """Listens on 127.0.0.1, by TLS with a certificate for localhost and its key.
 
-    def __init__(self) -> None:
+    `answer` says what the next request gets, by its number from 0 on and its CloudEvent.
+    """
+
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+        self._certificate = certificate
         self.requests: list[Received] = []
         self.answer: Callable[[int, dict], int | str] = lambda number, event: 204
         self.headers: dict[str, str] = {}
@@ -47,7 +53,8 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/in?token=hush"
+        place = "https://localhost" if self._certificate else "http://127.0.0.1"
+        return f"{place}:{self.port}/in?token=hush"
 
     def __enter__(self) -> Self:
         self.start()
@@ -69,6 +76,10 @@ class Receiver:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        if self._certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.port = self._server.server_address[1]

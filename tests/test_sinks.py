@@ -24,7 +24,7 @@ from nosend.export.sinks import Answer, Attempt, Outcome
 from nosend.store import rows
 from nosend.store.parcel import Change
 from receiver import DIE, DRIP, GARBAGE, HANG, SECRET, Receiver
-from servers import free_port
+from servers import certificate, free_port
 
 CHANGE = Change(17, "2025-03-09T08:00:00Z", "added", "order", "111-1111111-0000001", "shop/é")
 ENTRY = {"kind": "order", "value": "111-1111111-0000001", "why": "なぜ"}
@@ -165,11 +165,21 @@ def test_nobody_listens() -> None:
     assert "hush" not in answer.why
 
 
-def test_a_certificate_of_nobody_is_not_trusted() -> None:
+def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = certificate(tmp_path)
+    with Receiver((authority, tmp_path / "key.pem")) as receiver:
+        answer = post(receiver.url)
+        assert answer.outcome is Outcome.FAILED
+        assert answer.why.startswith("its certificate is not trusted (self-signed certificate)")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        assert receiver.requests == []
+        assert post(receiver.url) == Answer(Outcome.DELIVERED)
+
+
+def test_nothing_goes_out_in_clear() -> None:
     with Receiver() as receiver:
-        assert receiver.port
         answer = post(receiver.url.replace("http:", "https:"))
-        assert (answer.outcome, receiver.requests) == (Outcome.FAILED, []), "nothing goes out in clear"
+        assert (answer.outcome, receiver.requests) == (Outcome.FAILED, [])
 
 
 def test_who_gives_up_does_not_wait() -> None:
