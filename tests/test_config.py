@@ -330,8 +330,9 @@ def test_example_shows_every_key_with_its_default() -> None:
     lines = config.example().splitlines()
     starred = [line.removeprefix("# ") for line in lines if re.match("#? ?[a-z_]+ = ", line)]
     shown = tomllib.loads("\n".join(starred))
-    defaults = {key.name: key.default for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS) if key.example is None}
-    examples = {key.name: key.example for key in config.MAILBOX_KEYS if key.example is not None}
+    keys = (*config.TOP_KEYS, *config.MAILBOX_KEYS, *config.SINK_KEYS)
+    defaults = {key.name: key.default for key in keys if key.example is None}
+    examples = {key.name: key.example for key in keys if key.example is not None}
     assert shown == defaults | examples
 
 
@@ -437,7 +438,7 @@ PASSWORD_TOO = (
     "oauth_client_secret"
 )
 IN_CLEAR = "token sends secrets in clear: http is allowed only to this machine, write https"
-NO_URL = "token must be a URL like https://login.example.com/token, not {!r}"
+NO_URL = "token must be a URL like https://name.example.com/path"
 SECRET_PLACES = "there are env, file, command, keyring, credential, plain"
 
 
@@ -502,13 +503,13 @@ def test_mistakes_between_the_keys_of_oauth_are_told_at_once(tmp_path: Path, key
         ("http://127.0.0.1.nip.example/t", IN_CLEAR),
         ("ftp://login.example/token", NO_URL),
         ("https:///token", NO_URL),
-        ("https://login.example:port/", "token is no URL: 'https://login.example:port/'"),
+        ("https://login.example:port/", "token is no URL"),
         ("https://login.example/a b", NO_URL),
     ],
 )  # fmt: skip
 def test_endpoint_must_be_a_url_that_keeps_secrets(tmp_path: Path, url: str, told: str) -> None:
     (problem,) = problems(written(tmp_path, MICROSOFT | {"oauth_endpoints": f'{{ token = "{url}" }}'}))
-    assert problem == f"oauth_endpoints = {{'token': {url!r}}} {told.format(url)}"
+    assert problem == f"oauth_endpoints = {{'token': {url!r}}} {told}"
 
 
 def test_endpoint_is_one_that_there_is(tmp_path: Path) -> None:
@@ -523,3 +524,61 @@ def test_secret_of_the_client_stands_only_in_a_file_that_others_cannot_read(tmp_
     ]
     path.chmod(0o600)
     assert SECRET not in repr(config.load(path))
+
+
+# Where changes are sent.
+
+HOOK = '[[sink]]\nname = "crm"\nurl = "https://crm.example/in?token=hush"\nsecret = { env = "CRM" }\n'
+COMMAND = '[[sink]]\nname = "tell"\ncommand = ["tell", "me"]\n'
+
+
+def with_sinks(folder: Path, *tables: str, mode: int = 0o600) -> Path:
+    path = written(folder, {}, mode=mode)
+    path.write_text(path.read_text() + "".join(tables))
+    return path
+
+
+def test_sinks_are_a_command_or_a_webhook_with_its_secret(tmp_path: Path) -> None:
+    settings = config.load(with_sinks(tmp_path, COMMAND, HOOK))
+    secret = Secret("secret env", "env", "CRM", (), "crm")
+    assert settings.sinks == (
+        config.Sink("tell", ("tell", "me")),
+        config.Sink("crm", (), "https://crm.example/in?token=hush", secret),
+    )
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("[[sink]]\ncommand = ['x']", "name is missing: by what you call it"),
+        (HOOK.replace('"crm"', '"c r m"'), "name = 'c r m' must be a short name"),
+        (HOOK + "command = ['x']", "give exactly one of command and url"),
+        ('[[sink]]\nname = "crm"', "give exactly one of command and url"),
+        (HOOK.replace("secret", "# secret"), "secret is missing: without it nobody can tell"),
+        (COMMAND + 'secret = { env = "CRM" }', "secret is given with command, which needs none"),
+        (HOOK.replace("https", "http"), "url = (not shown) sends secrets in clear"),
+        (HOOK.replace("crm.example/", "/"), "url = (not shown) must be a URL like"),
+        (HOOK.replace("{ env", "{ place"), "secret = (not shown) must name one place"),
+        (HOOK.replace("url", "uri"), "unknown key 'uri': did you mean 'url'?"),
+    ],
+)
+def test_what_is_wrong_with_a_sink_is_told_and_nothing_secret(tmp_path: Path, table: str, told: str) -> None:
+    found = problems(with_sinks(tmp_path, table))
+    assert found[0].startswith(f"sink 1: {told}")
+    assert "hush" not in "".join(found)
+
+
+def test_all_mistakes_of_sinks_are_told_at_once(tmp_path: Path) -> None:
+    found = problems(with_sinks(tmp_path, HOOK.replace("url", "uri"), COMMAND, COMMAND, "[[sink]]\nname = 1"))
+    assert [one.partition(":")[0] for one in found] == [
+        "sink 1", "sink 4", "sink 1", "sink 'tell' is there 2 times"
+    ]  # fmt: skip
+
+
+def test_secret_of_a_sink_in_a_file_that_others_can_read(tmp_path: Path) -> None:
+    path = with_sinks(tmp_path, HOOK.replace("env", "plain"), mode=0o644)
+    (told,) = problems(path)
+    assert told == f'sink 1: secret stands in a file that others can read: chmod 600 {path}, or use {{ env = "NAME" }}'
+    path.chmod(0o600)
+    assert config.load(path).sinks[0].secrets[0].place == "plain"

@@ -50,13 +50,14 @@ def test_every_key_and_provider_of_the_login_stands_in_its_page() -> None:
 
 def test_every_key_stands_in_the_example_with_its_default() -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
-    keys = {key.name for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS)}
+    every = (*config.TOP_KEYS, *config.MAILBOX_KEYS, *config.SINK_KEYS)
+    keys = {key.name for key in every}
     assert keys == set(re.findall(r"^#? ?([a-z_]+) = ", example, re.MULTILINE))
-    uncommented = re.sub(r"^# ([a-z_]+ = )", r"\1", example, flags=re.MULTILINE)
+    uncommented = re.sub(r"^# ([a-z_]+ = |\[\[)", r"\1", example, flags=re.MULTILINE)
     told = tomllib.loads(uncommented)
-    (mailbox,) = told.pop("mailbox")
-    for key in (*config.TOP_KEYS, *config.MAILBOX_KEYS):
-        shown = (told | mailbox)[key.name]
+    (mailbox,), (sink,) = told.pop("mailbox"), told.pop("sink")
+    for key in every:
+        shown = (told | mailbox | sink)[key.name]
         assert shown == (key.default if key.example is None else key.example)
 
 
@@ -109,6 +110,7 @@ TROUBLES = {
     "an access token runs out, or ends before its time": "test_token_that_ended_early_is_renewed_once_without_a_word",
     "the grant is revoked": "test_revoked_grant_is_told_with_the_command_that_mends_it",
     "the provider of tokens is down": "test_trouble_at_the_provider_is_transient_and_costs_no_grant",
+    "a receiver of changes is slow, refuses or is away": "test_every_change_arrives_in_order_over_all_troubles",
 }
 
 

@@ -8,6 +8,7 @@ The map of the house; a mail travels down this list, and imports only ever point
     standing, permission         events -> entry; entry -> may this message be sent?  (pure)
     log                          what is logged, as text or JSON
     config                       TOML -> settings
+    web                          one HTTP POST, with a deadline for all of it
     oauth                        access tokens: asked for, kept, renewed
     mailbox                      IMAP, .eml, mbox, Maildir -> Mail; DKIM
     judging                      Mail -> Judged: the one boundary around whatever breaks in a mail
@@ -15,10 +16,11 @@ The map of the house; a mail travels down this list, and imports only ever point
     reports                      order reports and other tools' lists -> orders, buyers, keys
     store                        the SQLite file: ledger (writes), blacklist (reads)
     filter                       another tool's rows -> those that may be sent
-    export                       the blacklist as csv, json, jsonl, txt; files replaced whole
+    export                       the blacklist as csv, json, jsonl, txt; files replaced whole; one change sent to a sink
     health                       what a seller should be told beside the list
     checkup                      what `doctor` looks at
     monitor                      metrics, heartbeat, systemd: tells the outside how it is
+    delivery                     changes of the list -> sinks, from the outbox
     visit                        one mailbox's part of a round
     service                      the route from a mailbox to the list: sync() and scan()
     watch                        the daemon: that route again and again

@@ -111,6 +111,8 @@ def _outside(settings: Settings) -> Iterator[Finding]:
     for key, path in (("metrics_file", told.metrics_file), ("heartbeat_file", told.heartbeat_file), *exports):
         if path and not (path.absolute().parent.is_dir() and os.access(path.absolute().parent, os.W_OK)):
             yield warning(f"{key} = {str(path)!r}: its folder is not there, or this user may not write in it")
-    command = told.on_change_command
-    if command and not shutil.which(command[0]):
-        yield warning(f"on_change_command: {command[0]!r} is no program that can be run: name it by its whole path")
+    commands = [("on_change_command", told.on_change_command)]
+    commands += [(f"command of sink {sink.name!r}", sink.command) for sink in settings.sinks]
+    for what, command in commands:
+        if command and not shutil.which(command[0]):
+            yield warning(f"{what}: {command[0]!r} is no program that can be run: name it by its whole path")

@@ -22,6 +22,7 @@ from nosend.cli.filter import filter_
 from nosend.cli.init import init
 from nosend.cli.login import login
 from nosend.cli.orders import orders
+from nosend.cli.outbox import outbox
 from nosend.cli.review import review
 from nosend.cli.rules import rules
 from nosend.cli.status import status
@@ -88,7 +89,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
 
 for verb in (
     *(init, *intake.VERBS, adopt, *reading.VERBS, filter_, *exports.VERBS, *lists.VERBS),
-    *(orders, review, rules, doctor, status, login),
+    *(orders, outbox, review, rules, doctor, status, login),
 ):
     nosend.add_command(verb)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -20,9 +21,7 @@ from nosend.store.blacklist import Blacklist
 )
 @database_option
 @click.pass_obj
-def filter_(
-    session: Session, blocked: bool, column: str | None, purpose: str | None, annotate: bool, database: str | None
-) -> None:
+def filter_(session: Session, /, column: str | None, database: str | None, **wanted: Any) -> None:
     """Copy rows from standard input to standard output, only those that may be sent.
 
     Takes CSV with a header (comma, semicolon or tab), or plain lines, an order id or a buyer alias each; UTF-8 or
@@ -37,7 +36,7 @@ def filter_(
         tell_what_is_missing(overview)
         rows = table.read(sys.stdin.buffer, column)  # type: ignore[arg-type]  # a file or a pipe has peek()
         try:
-            for piece in sieve.sift(rows, blacklist, sieve.Wanted(purpose, blocked, annotate)):
+            for piece in sieve.sift(rows, blacklist, sieve.Wanted(**wanted)):
                 sys.stdout.buffer.write(piece.encode("latin-1"))
         finally:
             sys.stdout.buffer.flush()

@@ -61,21 +61,24 @@ def sync(session: Session, since: date | None, limit: int | None, rescan: bool) 
 
     A first look or rescan that was cut short is finished by the next run, from the same day on.
     """
-    from nosend import monitor, service  # noqa: PLC0415 - each verb loads what it needs
+    from nosend import delivery, monitor, service  # noqa: PLC0415 - each verb loads what it needs
     from nosend.judging import now  # noqa: PLC0415
-    from nosend.store.ledger import Ledger  # noqa: PLC0415
     from nosend.store.lock import one_round  # noqa: PLC0415
+    from nosend.store.outbox import Outbox  # noqa: PLC0415
     from nosend.visit import Report, Span  # noqa: PLC0415
 
     settings = with_mailboxes(session)
     signal.signal(signal.SIGTERM, terminated)
     try:
-        with Ledger(settings.database) as ledger, one_round(settings.database), Bar() as bar:
-            report = service.sync(settings, ledger, os.environ, bar, Span(since, limit or 0, rescan))
-            if not report.troubles:
-                monitor.alive(settings)
-            report += Report(troubles=rewrite_exports(session, settings.database))
-            report += Report(troubles=monitor.after_round(settings, ledger, os.environ, now()))
+        with Outbox(settings.database) as store:
+            store.know(sink.name for sink in settings.sinks)  # what this round changes is for new ones, too
+            with one_round(settings.database), Bar() as bar:
+                report = service.sync(settings, store, os.environ, bar, Span(since, limit or 0, rescan))
+                if not report.troubles:
+                    monitor.alive(settings)
+                report += Report(troubles=rewrite_exports(session, settings.database))
+                report += Report(troubles=monitor.after_round(settings, store, os.environ, now()))
+            report += Report(troubles=delivery.deliver(settings, store, os.environ))
     except Terminated:
         return 0  # the batch at hand was rolled back; the next run takes it up
     return _told(report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nosend.cli.terminal import Session, database_option, tell
+from nosend.cli.terminal import Session, database_option, rewrite_exports, tell, tell_troubles
 from nosend.errors import ConfigError, UnknownKeyError
 from nosend.identifiers import one_line, parse_key
 from nosend.model import Action
@@ -67,37 +67,37 @@ def _by_a_person(verb: Verb) -> Verb:
 
 @click.command()
 @_by_a_person
-def add(session: Session, **given: Any) -> None:
+def add(session: Session, **given: Any) -> int:
     """List KEYs (order ids or buyer aliases) yourself. A buyer's known orders are listed with them."""
-    _say(session, Action.ADD, "added", given)
+    return _say(session, Action.ADD, "added", given)
 
 
 @click.command()
 @_by_a_person
-def remove(session: Session, **given: Any) -> None:
+def remove(session: Session, **given: Any) -> int:
     """Take KEYs off the list; a buyer with all orders.
 
     That is remembered: an old notice that is read again, or a list that is imported again, does not bring them back. A
     notice newer than the removal does.
     """
-    _say(session, Action.REMOVE, "removed", given)
+    return _say(session, Action.REMOVE, "removed", given)
 
 
 @click.command()
 @_by_a_person
-def allow(session: Session, **given: Any) -> None:
+def allow(session: Session, **given: Any) -> int:
     """Let KEYs be messaged whatever any notice says, from now on; a buyer with all orders."""
-    _say(session, Action.ALLOW, "allowed", given)
+    return _say(session, Action.ALLOW, "allowed", given)
 
 
 @click.command()
 @_by_a_person
-def disallow(session: Session, **given: Any) -> None:
+def disallow(session: Session, **given: Any) -> int:
     """Withdraw what `allow` said: what the notices say counts again."""
-    _say(session, Action.DISALLOW, "no longer allowed", given)
+    return _say(session, Action.DISALLOW, "no longer allowed", given)
 
 
-def _say(session: Session, action: Action, done: str, given: dict[str, Any]) -> None:
+def _say(session: Session, action: Action, done: str, given: dict[str, Any]) -> int:
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
     from nosend.store.entries import Folded  # noqa: PLC0415
 
@@ -116,6 +116,7 @@ def _say(session: Session, action: Action, done: str, given: dict[str, Any]) -> 
             folded += lists.say(action, of_account, name, f"{done} by {who}: {reason}", now())
     counts = f"{folded.added} entries added, {folded.removed} removed"
     tell(f"{len(wanted)} keys {done} for {', '.join(where)}: {counts}; `nosend show KEY` tells the history")
+    return exported(session, given["database"])
 
 
 def _who() -> str:
@@ -151,19 +152,26 @@ def import_(session: Session, /, file: Any, source: str, columns: dict[str, str]
     tell(f"{told}, {done.barred} were removed by a person and stay off")
     if done.unknown:
         tell(f"{done.unknown} lines name no order id and no buyer alias, the first is line {done.first_unknown}")
-    return 2 if done.unknown and not (done.keys or done.known or done.barred) else 0
+    nothing_read = done.unknown and not (done.keys or done.known or done.barred)
+    return max(2 if nothing_read else 0, exported(session, given["database"]))
 
 
 @click.command()
 @database_option
 @click.pass_obj
-def undo(session: Session, database: str | None) -> None:
+def undo(session: Session, database: str | None) -> int:
     """Take back the last import; again for the one before it."""
     from nosend.judging import now  # noqa: PLC0415 - each verb loads what it needs
 
     with _lists(session, database) as lists:
         undone = lists.undo(now())
     tell(f"the import from {undone.source} of {undone.imported_at} is undone: {undone.removed} entries removed")
+    return exported(session, database)
+
+
+def exported(session: Session, database: str | None) -> int:
+    """Bring the exports up to date and tell what went wrong; gives the exit code."""
+    return tell_troubles(rewrite_exports(session, session.database(database)))
 
 
 def _lists(session: Session, database: str | None) -> Lists:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nosend.cli.intake import day, known_account, with_mailboxes
-from nosend.cli.lists import account_option, chosen_account, columns_option, naming
+from nosend.cli.lists import account_option, chosen_account, columns_option, exported, naming
 from nosend.cli.terminal import Session, database_option, tell
 from nosend.errors import ConfigError, MailboxRefusedError, MailboxUnreachableError
 
@@ -34,7 +34,7 @@ def orders() -> None:
 @click.pass_obj
 def import_(
     session: Session, files: tuple[Any, ...], columns: dict[str, str], account: str | None, database: str | None
-) -> None:
+) -> int:
     """Read whose orders are from Amazon's order reports; - is standard input.
 
     Takes New Orders, Unshipped Orders, JSON and XML of the Orders API, and any CSV with a column of order ids and one
@@ -55,6 +55,7 @@ def import_(
                 tell(f"{count.without_buyer} of {count.rows} rows name no buyer's alias")
             if count.without_order:
                 tell(f"{count.without_order} of {count.rows} rows name no order id")
+    return exported(session, database)
 
 
 @orders.command("scan-sent")
@@ -86,7 +87,7 @@ def scan_sent(session: Session, accounts: tuple[str, ...], folder: str, since: d
             continue
         with Lists(settings.database) as lists:
             _tell(f"{mailbox.account}: sent mail", lists.know(found, mailbox.account, "sent", now()))
-    return max(codes)
+    return max(*codes, exported(session, None))
 
 
 def _tell(name: str, known: Known) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nosend.config import Settings
     from nosend.export.targets import State as Target
+    from nosend.store.deliveries import Delivery
     from nosend.store.overview import State
 
 
@@ -50,7 +51,7 @@ def status(session: Session, as_json: bool, healthy: bool, within: int, database
     path = session.database(database)
     if healthy:
         return _healthy(path, settings, now() - timedelta(minutes=within))
-    picture = look(path, settings, now())
+    picture, sinks = look(path, settings, now()), _sinks(path, settings)
     state, sightings, kept = picture.state, picture.sightings, picture.kept
     warnings = (
         *health.of_account(sightings[max(health.DAYS)], max(health.DAYS)),
@@ -62,9 +63,12 @@ def status(session: Session, as_json: bool, healthy: bool, within: int, database
         seen = {str(days): [asdict(one) for one in counts] for days, counts in sightings.items()}
         told = {**asdict(state), "amazon_mails": seen, "kept": asdict(kept), "warnings": warnings}
         told["exports"] = [asdict(one) for one in exports]
+        told["sinks"] = [asdict(one) for one in sinks]
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return 0
     click.echo(_state_text(state))
+    for sink in sinks:
+        click.echo(_sink_text(sink))
     for days, counts in sightings.items():
         for one in counts:
             known = f"{one.opt_outs} opt-outs, {one.other_notices} other notices, {one.unknown} not known for certain"
@@ -97,6 +101,24 @@ def _healthy(path: Path, settings: Settings | None, oldest: datetime) -> int:
         late = health.late(overview.rounds(), accounts, rows.stamp(oldest))
     tell(*late.values(), level=logging.ERROR)
     return 75 if late else 0
+
+
+def _sinks(path: Path, settings: Settings | None) -> list[Delivery]:
+    """Tell how the sinks of the configuration are; without one all that were ever sent to."""
+    from nosend.store.deliveries import Deliveries  # noqa: PLC0415 - each verb loads what it needs
+
+    names = {sink.name for sink in settings.sinks} if settings else None
+    with Deliveries(path) as deliveries:
+        return [one for one in deliveries.sinks() if names is None or one.name in names]
+
+
+def _sink_text(sink: Delivery) -> str:
+    parked = f", {sink.parked} parked: `nosend outbox` lists them" if sink.parked else ""
+    line = f"sink {sink.name}: {sink.waiting} changes wait{parked}"
+    if not sink.failing_since:
+        return line
+    then = "sent to no more: `nosend outbox retry`" if sink.parked_at else f"tried again {sink.due_at}"
+    return f"{line}\n  {click.style('in trouble', fg='red')} since {sink.failing_since}: {sink.why}; {then}"
 
 
 def _state_text(state: State) -> str:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nosend.config import exports, oauth, packs, settling
+from nosend.config import exports, oauth, packs, settling, sinks
 from nosend.config.addresses import is_loopback, listen_address
 from nosend.config.exports import EXPORT_KEYS, Export
 from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS
 from nosend.config.oauth import OAuth
 from nosend.config.sample import example
 from nosend.config.secret import SECRETS, Secret, password_of
+from nosend.config.sinks import SINK_KEYS, Sink
 from nosend.config.table import TABLES, checked, tables
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPORT_KEYS",
     "MAILBOX_KEYS",
+    "SINK_KEYS",
     "TOP_KEYS",
     "Export",
     "Mailbox",
@@ -34,6 +36,7 @@ __all__ = [
     "OAuth",
     "Secret",
     "Settings",
+    "Sink",
     "example",
     "find",
     "load",
@@ -100,6 +103,7 @@ class Settings:
     monitor: Monitor = Monitor()
     poll_seconds: int = 120
     exports: tuple[Export, ...] = ()
+    sinks: tuple[Sink, ...] = ()
 
     def trust_of(self, account: str) -> Trust:
         """Give what is trusted in the mails of an account that come from no mailbox.
@@ -143,6 +147,8 @@ def load(path: Path) -> Settings:
     problems: list[str] = []
     top = checked({k: v for k, v in table.items() if k not in TABLES}, TOP_KEYS, "", problems)
     boxes = tables(table, "mailbox", problems)
+    sunk = tables(table, "sink", problems)
+    problems += sinks.contradictions(sunk, path)
     for n, box in enumerate(boxes, 1):
         problems += [f"mailbox {n}: {problem}" for problem in _contradictions(box, path)]
     accounts = [box.get("account") for box in boxes]
@@ -172,6 +178,7 @@ def load(path: Path) -> Settings:
         ),
         poll_seconds=top["poll_seconds"],
         exports=targets,
+        sinks=tuple(sinks.of(one, path) for one in sunk),
     )
 
 

@@ -1,9 +1,10 @@
-"""Addresses of this machine, and what is wrong with those of the metrics."""
+"""Addresses of this machine, and what is wrong with those of the metrics and with URLs."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 
 def no_prom(value: str) -> str:
@@ -38,4 +39,18 @@ def no_listener(value: str) -> str:
             listen_address(value)
     except ValueError:
         return "must be an address and a port of this machine alone, like 127.0.0.1:9464 or [::1]:9464"
+    return ""
+
+
+def no_url(url: object) -> str:
+    """Say what is wrong with a URL to which secrets are sent, "" if nothing is; without showing it."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) and url.isprintable() else "")
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is no URL"
+    if parts.scheme not in {"https", "http"} or not host or parts.username or parts.fragment or " " in str(url):
+        return "must be a URL like https://name.example.com/path"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "sends secrets in clear: http is allowed only to this machine, write https"
     return ""

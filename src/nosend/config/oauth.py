@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from nosend.config.addresses import is_loopback
+from nosend.config.addresses import no_url
 from nosend.config.key import Key, no_choice
 from nosend.config.secret import SECRETS, Secret, at, no_secret
 
@@ -80,15 +80,8 @@ def _no_endpoints(value: Mapping[str, Any]) -> str:
     for name, url in value.items():
         if name not in _ENDPOINTS:
             return f"names {name!r}: there are {', '.join(_ENDPOINTS)}"
-        try:
-            parts = urlsplit(url if isinstance(url, str) and url.isprintable() else "")
-            host, _ = parts.hostname or "", parts.port
-        except ValueError:
-            return f"{name} is no URL: {url!r}"
-        if parts.scheme not in {"https", "http"} or not host or parts.username or parts.fragment or " " in url:
-            return f"{name} must be a URL like https://login.example.com/token, not {url!r}"
-        if parts.scheme == "http" and not is_loopback(host):
-            return f"{name} sends secrets in clear: http is allowed only to this machine, write https"
+        if mistake := no_url(url):
+            return f"{name} {mistake}"
     return ""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nosend.config.exports import EXPORT_KEYS
 from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS
+from nosend.config.sinks import SINK_KEYS
 
 if TYPE_CHECKING:
     from nosend.config.key import Key
@@ -24,6 +25,9 @@ def example() -> str:
         "",
         "# [[export]]   # one for each file that another tool reads",
         *(_example_line(key, needed=False) for key in EXPORT_KEYS),
+        "",
+        "# [[sink]]   # one for each place that is told of changes: docs/sinks.md",
+        *(_example_line(key, needed=False) for key in SINK_KEYS),
     ]
     return "\n".join(lines) + "\n"
 

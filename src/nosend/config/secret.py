@@ -31,7 +31,9 @@ class Secret:
     @property
     def what(self) -> str:
         """Say what sort of secret it is."""
-        return "password" if self.key.startswith("password") else "client secret"
+        if self.key.startswith("password"):
+            return "password"
+        return "client secret" if self.key.startswith("oauth") else "signing secret"
 
 
 def _no_credential(value: str) -> str:

@@ -9,11 +9,13 @@ from nosend.config.exports import EXPORT_KEYS
 from nosend.config.key import required
 from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS, wrong
 from nosend.config.secret import SECRETS
+from nosend.config.sinks import SINK_KEYS
 
 if TYPE_CHECKING:
     from nosend.config.key import Key
 
-TABLES = {"mailbox": MAILBOX_KEYS, "export": EXPORT_KEYS}  # each may be there several times
+TABLES = {"mailbox": MAILBOX_KEYS, "export": EXPORT_KEYS, "sink": SINK_KEYS}  # each may be there several times
+_NOT_SHOWN = frozenset({*SECRETS, "oauth_client_secret", "secret", "url"})  # a URL may hold a token
 
 
 def tables(top: dict[str, Any], name: str, problems: list[str]) -> list[dict[str, Any]]:
@@ -40,7 +42,7 @@ def checked(table: dict[str, Any], keys: tuple[Key, ...], where: str, problems: 
         if value is required:
             problems.append(f"{where}{key.name} is missing: {key.help}")
         elif mistake := wrong(key, value):
-            shown = "(not shown)" if key.name in {*SECRETS, "oauth_client_secret"} else repr(value)
+            shown = "(not shown)" if key.name in _NOT_SHOWN else repr(value)
             problems.append(f"{where}{key.name} = {shown} {mistake}")
         else:
             values[key.name] = value

@@ -68,7 +68,7 @@ def read(stream: io.BufferedReader, column: str | None) -> Table:
     while first and not first.strip():
         blank, first = blank + 1, next(lines, "")
     lines = chain([first] if first else [], lines)
-    if not first or column is None and key_of(first) is not None:
+    if not first or (column is None and key_of(first) is not None):
         return Table(begin, "", _plain(lines, blank), "\t", encoding)
     delimiter = _delimiter(first)
     cut = _cut(lines, delimiter, blank)

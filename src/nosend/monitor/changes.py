@@ -128,7 +128,8 @@ def _run(command: Sequence[str], change: Change, environment: Mapping[str, str])
 
 
 def without_secrets(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """Give the environment of the command: all but the passwords, and systemd's socket."""
-    secrets = (secret for mailbox in settings.mailboxes for secret in mailbox.secrets)
-    private = {secret.value for secret in secrets if secret.place == "env"} | {"NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"}
+    """Give the environment of a command of the user's: all but the passwords and secrets, and systemd's socket."""
+    places = [*(box.secrets for box in settings.mailboxes), *(sink.secrets for sink in settings.sinks)]
+    private = {secret.value for secrets in places for secret in secrets if secret.place == "env"}
+    private |= {"NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"}
     return {name: value for name, value in environment.items() if name not in private}

@@ -5,20 +5,14 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import queue
 import ssl
-import threading
 import urllib.error
-import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote_plus, urlencode
 
+from nosend import web
 from nosend.errors import MailboxRefusedError, MailboxUnreachableError
 from nosend.identifiers import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from http.client import HTTPResponse
 
 SECONDS = 8.0  # a stop by SIGTERM waits for an answer, so that no token is lost, and has ten
 _LARGEST = 1_000_000
@@ -34,15 +28,6 @@ class ErrorAnswer(Exception):  # noqa: N818 - the RFC's word
         super().__init__(error)
 
 
-class _AsItComes(urllib.request.HTTPErrorProcessor):
-    """Gives every answer whatever its status; so no redirect is followed, which would carry secrets elsewhere."""
-
-    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
-        return response
-
-    https_response = http_response
-
-
 def post(url: str, form: dict[str, str], basic: tuple[str, str], who: str, seconds: float) -> dict[str, Any]:
     """Send a form and give the object that is answered; with a second word in `basic` by HTTP Basic (RFC 6749, 2.3.1).
 
@@ -51,7 +36,7 @@ def post(url: str, form: dict[str, str], basic: tuple[str, str], who: str, secon
     """
     seconds = min(seconds, SECONDS)
     try:
-        status, data = _within(seconds, lambda: _exchange(url, form, basic, seconds))
+        status, _, data = web.within(seconds, lambda: _exchange(url, form, basic, seconds))
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _trouble(error, f"{who}: {url}", seconds) from None  # what caused it may show the form
     if status in {408, 425, 429} or status >= 500:
@@ -71,44 +56,15 @@ def post(url: str, form: dict[str, str], basic: tuple[str, str], who: str, secon
     raise MailboxUnreachableError(f"{who}: {url} gave an answer that cannot be read: try again later")
 
 
-def _within(seconds: float, exchange: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
-    """Give what an exchange gives. Raises what it raises, and TimeoutError when it lasts, name look-up included.
-
-    A socket's timeout bounds one piece of the answer only. A thread that is late ends by that, unheard.
-    """
-    ended: queue.SimpleQueue[tuple[int, bytes] | Exception] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            ended.put(exchange())
-        except Exception as error:  # noqa: BLE001 - raised below, where it is awaited
-            ended.put(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        result = ended.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
-def _exchange(url: str, form: dict[str, str], basic: tuple[str, str], seconds: float) -> tuple[int, bytes]:
-    handlers: list[urllib.request.BaseHandler] = [_AsItComes()]
-    if url.startswith("http:"):
-        handlers.append(urllib.request.ProxyHandler({}))  # loopback: what is sent in clear stays on this machine
-    request = urllib.request.Request(  # noqa: S310 - config lets through https, and http to loopback
-        url, urlencode(form).encode(), {"Accept": "application/json", "User-Agent": "nosend"}
-    )
+def _exchange(url: str, form: dict[str, str], basic: tuple[str, str], seconds: float) -> web.Reply:
+    headers = {"Accept": "application/json"}
     if basic[1]:
         pair = ":".join(map(quote_plus, basic)).encode()
-        request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(pair).decode())
-    with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as response:
-        data = response.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise ValueError("too large")
-        return response.status, data
+        headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+    reply = web.post(url, urlencode(form).encode(), headers, seconds, _LARGEST + 1)
+    if len(reply.body) > _LARGEST:
+        raise ValueError("too large")
+    return reply
 
 
 def _trouble(error: Exception, where: str, seconds: float) -> MailboxRefusedError | MailboxUnreachableError:

@@ -242,8 +242,9 @@ class Overview(Blacklist):
         return tuple(f"mail {n}: {folder}" + (f" UID {uid}" if uid is not None else "") for n, folder, uid in found)
 
 
-_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid", "known_at")
-_COLUMNS = " UNION ".join(f"SELECT name FROM pragma_table_info('{table}')" for table in ("ledger", "cursors", "orders"))
+_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid", "known_at", "claimed_until")
+_TABLES = ("ledger", "cursors", "orders", "sinks")
+_COLUMNS = " UNION ".join(f"SELECT name FROM pragma_table_info('{table}')" for table in _TABLES)
 _HISTORY = """
     WITH said AS (
         SELECT * FROM events WHERE {column} = ?

@@ -64,6 +64,12 @@ def orders(db: Database) -> None:
     _run(db, _ORDERS)
 
 
+@migrations()
+def outbox(db: Database) -> None:
+    """Let it be known how far each sink is, and which changes wait or are parked."""
+    _run(db, _OUTBOX)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -266,4 +272,34 @@ CREATE VIEW blacklist AS
     SELECT kind, value, account, marketplace, opted_out_at, listed_at, last_notice_at, notices, source, why, expires_at
     FROM entries WHERE expires_at IS NULL OR expires_at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now');
 CREATE INDEX events_decided ON events (key, mailbox) WHERE action IN ('accept', 'reject')
+"""
+
+_OUTBOX = """
+-- how far each sink is: changes up to seq are delivered, or in the outbox. failures: attempts since the last success;
+-- nothing is sent before due_at, or while parked_at is set; claimed: by whom and how long an attempt may be under way
+CREATE TABLE sinks (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since TEXT,
+    due_at TEXT NOT NULL DEFAULT '',
+    parked_at TEXT,
+    why TEXT NOT NULL DEFAULT '',
+    claimed_by TEXT NOT NULL DEFAULT '',
+    claimed_until TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+-- changes that were tried in vain, or wait behind such a one of the same key; a parked one is not tried by itself
+CREATE TABLE outbox (
+    sink TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    first_at TEXT,
+    tried_at TEXT NOT NULL DEFAULT '',
+    due_at TEXT NOT NULL DEFAULT '',
+    parked_at TEXT,
+    why TEXT NOT NULL,
+    PRIMARY KEY (sink, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_waiting ON outbox (sink, tried_at, seq) WHERE parked_at IS NULL;
+CREATE INDEX change_log_value ON change_log (value)
 """

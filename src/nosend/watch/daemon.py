@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nosend import config, monitor, service
+from nosend import config, delivery, monitor, service
 from nosend.errors import ConfigError, NosendError, StoreUnavailableError
 from nosend.identifiers import one_line
 from nosend.judging import now
@@ -24,6 +24,7 @@ from nosend.monitor.endpoint import Endpoint
 from nosend.monitor.heartbeat import Heartbeat
 from nosend.monitor.systemd import Systemd
 from nosend.store.ledger import Ledger
+from nosend.store.outbox import Outbox
 from nosend.verdict import rules
 from nosend.watch.exporter import Exporter
 from nosend.watch.worker import LONGEST_DELAY, Order, Worker
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nosend.config import Mailbox, Settings
+    from nosend.delivery import Courier
+
+    _Ending = Worker | Courier
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +64,8 @@ class Daemon:
         self._heartbeat = Heartbeat({}, self._systemd, settings.monitor.heartbeat_file)
         self._exporter = Exporter(settings)
         self._workers: dict[str, Worker] = {}
-        self._former: list[Worker] = []
+        self._couriers: dict[str, Courier] = {}
+        self._former: list[_Ending] = []
 
     def run(self) -> None:
         """Read the mailboxes until SIGTERM or SIGINT; within ten seconds of it all is over.
@@ -69,8 +74,12 @@ class Daemon:
         ConfigError when `metrics_listen` cannot be listened on. Only the main thread may call it: it takes the signals.
         """
         store = Ledger(self._settings.database, _STORE_PATIENCE)
+        # a connection of its own: what is sent never waits for what comes in, nor the other way round
+        self._outbox = Outbox(self._settings.database, _STORE_PATIENCE)
         with self._signals(), self._endpoint():
             self._exporter.start()
+            self._outbox.know(sink.name for sink in self._settings.sinks)
+            self._send()
             self._employ(store)
             threading.Thread(target=self._look_out, args=(store,), name="look-out", daemon=True).start()
             self._systemd.ready()
@@ -83,6 +92,7 @@ class Daemon:
             in_place = store.is_in_place()
             if self._let_go():
                 store.close()
+                self._outbox.close()
         self._bell.close()
         if not in_place:
             raise StoreUnavailableError(
@@ -119,6 +129,20 @@ class Daemon:
                 self._workers[account] = Worker(order, store, self._heartbeat, self._environment, self._exporter.due)
                 self._workers[account].start()
 
+    def _send(self) -> None:
+        """Have one courier for each sink of the configuration."""
+        settings = self._settings
+        sinks = {sink.name: sink for sink in settings.sinks}
+        for name, courier in list(self._couriers.items()):
+            if sinks.get(name) != courier.sink:
+                courier.end()
+                self._former.append(self._couriers.pop(name))
+        for name, sink in sinks.items():
+            if name not in self._couriers:
+                send = delivery.sender(sink, settings, self._environment)
+                self._couriers[name] = delivery.Courier(sink, self._outbox, send, stays=True)
+                self._couriers[name].start()
+
     def _reload(self, store: Ledger) -> None:
         """Read the configuration and the packs again; what is wrong is refused, and all stays as it was."""
         self._systemd.reloading()
@@ -130,19 +154,21 @@ class Daemon:
                 raise ConfigError(f"{' or '.join(_KEPT_AT_START)} has changed: restart nosend for that")
             if not new.mailboxes:
                 raise ConfigError(f"{new.path}: no [[mailbox]] any more: stop nosend if that is meant")
+            self._outbox.know(sink.name for sink in new.sinks)
         except NosendError as trouble:
             for line in str(trouble).splitlines():
                 _log.error("the new configuration is refused, the old one stays: %s", line)
         else:
             self._settings, self._rules, self._exporter.settings = new, known, new
             self._heartbeat.file = new.monitor.heartbeat_file
+            self._send()
             self._employ(store)
             _log.info("configuration read again: watches %s mailboxes", len(self._workers))
         self._systemd.ready()
 
     def _let_go(self) -> bool:
         """End all workers; gives whether all have ended. What one that has not was writing is rolled back."""
-        workers = [*self._workers.values(), *self._former]
+        workers = [*self._workers.values(), *self._couriers.values(), *self._former]
         for worker in workers:
             worker.end()
         _join(workers, _TO_FINISH)
@@ -164,6 +190,7 @@ class Daemon:
             settings = self._settings
             try:
                 service.keep_house(settings, store)
+                self._exporter.due()
                 found = monitor.after_round(settings, store, self._environment, now(), _DOWN_AFTER)
             except NosendError as trouble:
                 found = (trouble,)
@@ -217,7 +244,7 @@ def _allow_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _join(workers: list[Worker], seconds: float) -> None:
+def _join(workers: list[_Ending], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     for worker in workers:
         worker.join(max(0.0, deadline - time.monotonic()))
