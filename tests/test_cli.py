@@ -75,8 +75,9 @@ def test_help_shows_verbs_and_exit_codes(nosend: Shell) -> None:
     }
     verbs = set(re.findall(r"^  ([a-z]+)  ", text.partition("Commands:")[2], re.MULTILINE))
     assert verbs == {
-        "adopt", "check", "demo", "doctor", "explain", "export", "init", "list", "login", "rebuild", "review", "rules",
-        "scan", "show", "status", "sync", "watch",
+        "add", "adopt", "allow", "changes", "check", "demo", "disallow", "doctor", "explain", "export", "filter",
+        "import", "init", "list", "login", "orders", "outbox", "rebuild", "remove", "review", "rules", "scan", "show",
+        "status", "sync", "undo", "watch",
     }  # fmt: skip
 
 
@@ -503,6 +504,8 @@ def test_status_counts_mails_by_verdict_and_entries(shop: Shell) -> None:
         "mails": {"shop": counts},
         "waiting": {"shop": len(SUSPECTS)},
         "entries": entries,
+        "exports": [],
+        "sinks": [],
     }
 
 

@@ -81,7 +81,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         "accounts": '{ "US@shop.example" = "shop-us" }', "unknown_account": '"suspect"',
         "mark_notices": '""', "move_notices_to": '"Read/Opt-outs"',
     }  # fmt: skip
-    assert keys.keys() == {key.name for key in config.MAILBOX_KEYS}
+    assert keys.keys() == {key.name for key in config.TABLES["mailbox"]}
     top = {
         "database": '"data/list.db"', "packs": '"packs"', "expire_days": "365",
         "keep_days": "30", "keep_megabytes": "7",
@@ -157,7 +157,7 @@ DELETES = r"mark_notices = '\\deleted' would have notices expunged: nosend delet
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({"account": ""}, "account is missing: " + config.MAILBOX_KEYS[0].help),
+        ({"account": ""}, "account is missing: " + config.TABLES["mailbox"][0].help),
         ({"host": '" "'}, "host = ' ' must be the name or address of the server alone; its port goes to port"),
         ({"port": '"993"'}, "port = '993' must be a whole number"),
         ({"port": "65536"}, "port = 65536 must be between 1 and 65535"),
@@ -216,7 +216,7 @@ def test_mistake_is_told_with_its_key_and_what_would_be_right(tmp_path: Path, ke
 
 def test_key_like_no_other_is_told_with_all_that_are_known(tmp_path: Path) -> None:
     path = written(tmp_path, {"xyzzy": "1"}, top="quux = 2")
-    known = ", ".join(key.name for key in config.MAILBOX_KEYS)
+    known = ", ".join(key.name for key in config.TABLES["mailbox"])
     top = ", ".join(key.name for key in config.TOP_KEYS)
     assert problems(path) == [f"unknown key 'quux': known are {top}", f"unknown key 'xyzzy': known are {known}"]
 
@@ -327,13 +327,12 @@ def test_example_shows_every_key_and_loads_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_example_shows_every_key_with_its_default() -> None:
-    lines = config.example().splitlines()
-    starred = [line.removeprefix("# ") for line in lines if re.match("#? ?[a-z_]+ = ", line)]
-    shown = tomllib.loads("\n".join(starred))
-    keys = (*config.TOP_KEYS, *config.MAILBOX_KEYS, *config.SINK_KEYS)
-    defaults = {key.name: key.default for key in keys if key.example is None}
-    examples = {key.name: key.example for key in keys if key.example is not None}
-    assert shown == defaults | examples
+    shown = tomllib.loads(re.sub(r"^# ([a-z_]+ = |\[\[)", r"\1", config.example(), flags=re.MULTILINE))
+    tables = {name: shown.pop(name) for name in config.TABLES}
+    assert all(len(of_a_name) == 1 for of_a_name in tables.values())
+    of_all = [(shown, config.TOP_KEYS), *((tables[name][0], keys) for name, keys in config.TABLES.items())]
+    for table, keys in of_all:
+        assert table == {key.name: key.default if key.example is None else key.example for key in keys}
 
 
 # Where it is found.

@@ -192,7 +192,7 @@ def test_list_that_was_never_read_is_an_error(tmp_path: Path) -> None:
 def test_mailbox_that_was_never_read_to_its_end_is_told(nosend: Shell) -> None:
     with Ledger(nosend.folder / "nosend.db") as ledger:
         ledger.record([judged(1)], NOW)
-        ledger.round_failed("shop", NOW, "cannot be reached")
+        ledger.round_done("shop", NOW, "cannot be reached")
     assert "never read to its end: shop" in run(nosend.folder / "nosend.db", f"{FREE}\n")[1]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -295,8 +294,7 @@ def test_following_ends_by_itself_when_the_reader_has_gone_and_by_ctrl_c(follow)
     """Though nothing changes that could be written to it."""
     following = follow()
     _next(following)
-    os.close(following.stdout.fileno())
-    following.stdout = None
+    following.stdout.close()
     assert following.wait(20) == 141
     following = follow()
     _next(following)

@@ -300,6 +300,7 @@ def test_the_verbs_list_and_send_again(nosend: Shell) -> None:
 
 ONE_OF_TWO = """
 import sys
+import time
 from pathlib import Path
 from test_outbox import Box
 box = Box(Path(sys.argv[1]))
@@ -309,6 +310,7 @@ for _ in range(2_000):
     if parcel := box.look(sys.argv[2]):
         print(parcel.change.seq)
         box.outbox.delivered(parcel)
+        time.sleep(0.001)
 """
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from nosend.config import exports, oauth, packs, settling, sinks
 from nosend.config.addresses import is_loopback, listen_address
-from nosend.config.exports import EXPORT_KEYS, Export
-from nosend.config.keys import MAILBOX_KEYS, TOP_KEYS
+from nosend.config.exports import Export
+from nosend.config.keys import TOP_KEYS
 from nosend.config.oauth import OAuth
 from nosend.config.sample import example
 from nosend.config.secret import SECRETS, Secret, password_of
-from nosend.config.sinks import SINK_KEYS, Sink
+from nosend.config.sinks import Sink
 from nosend.config.table import TABLES, checked, tables
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "EXPORT_KEYS",
-    "MAILBOX_KEYS",
-    "SINK_KEYS",
+    "TABLES",
     "TOP_KEYS",
     "Export",
     "Mailbox",
