@@ -210,7 +210,7 @@ def test_a_number_that_the_log_does_not_have_is_refused_with_the_remedy(shop: Sh
 def test_a_snapshot_stays_as_it_was_while_others_write(shop: Shell) -> None:
     with Snapshot(shop.folder / "nosend.db") as snapshot, Ledger(shop.folder / "nosend.db") as ledger:
         ledger.record([judged(4)], NOW)
-        assert (snapshot.seq, len(list(snapshot.entries())), len(snapshot.changes(0, 100))) == (6, 4, 6)
+        assert (snapshot.seq, len(list(snapshot.entries())), len(list(snapshot.latest(0)))) == (6, 4, 4)
         with pytest.raises(UnknownChangeError):
             snapshot.latest(7)
 

@@ -248,6 +248,8 @@ def test_status_tells_counts_and_warnings_as_text_and_json(nosend: Shell) -> Non
         "amazon_mails": {"7": [week | rest], "30": [month | rest]},
         "kept": {"size": size, "waiting": size, "expiring": 0, "expired": 0},
         "warnings": [blocked],
+        "exports": [],
+        "sinks": [],
     }
     assert nosend("status", *LIST).stdout == (
         "shop: 3 opt_out, 2 other_notice, 1 suspect\n"

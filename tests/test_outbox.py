@@ -16,7 +16,7 @@ from conftest import Shell
 from nosend import delivery
 from nosend.errors import ConfigError
 from nosend.export.sinks import Answer, Outcome
-from nosend.model import Place
+from nosend.model import Change, Place
 from nosend.store.deliveries import Deliveries
 from nosend.store.outbox import Outbox
 from nosend.store.parcel import Failure, Parcel
@@ -85,7 +85,7 @@ def test_a_sink_gets_what_changes_from_then_on_in_order(box: Box) -> None:
     box.change(3)
     assert box.drain() == [1, 2, 3, 4]
     parcel = box.claim(sink="new")
-    assert parcel.change == (4, "2025-03-09T08:00:00Z", "added", "order", order(3), "shop")
+    assert parcel.change == Change(4, NOW, "added", "order", order(3), "shop")
     assert box.drain() == [], "nothing twice"
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -21,12 +22,12 @@ from nosend import config
 from nosend.errors import ConfigError
 from nosend.export import cloudevent, sinks
 from nosend.export.sinks import Answer, Attempt, Outcome
+from nosend.model import Change
 from nosend.store import rows
-from nosend.store.parcel import Change
 from receiver import DIE, DRIP, GARBAGE, HANG, SECRET, Receiver
 from servers import certificate, free_port
 
-CHANGE = Change(17, "2025-03-09T08:00:00Z", "added", "order", "111-1111111-0000001", "shop/é")
+CHANGE = Change(17, datetime(2025, 3, 9, 8, tzinfo=UTC), "added", "order", "111-1111111-0000001", "shop/é")
 ENTRY = {"kind": "order", "value": "111-1111111-0000001", "why": "なぜ"}
 ENVELOPE = cloudevent.of(CHANGE, ENTRY)
 NOW = datetime.now(UTC)
@@ -60,7 +61,8 @@ def test_a_change_is_a_cloudevent() -> None:
 
 
 def test_the_same_change_has_the_same_id_and_no_other_has_it() -> None:
-    others = [CHANGE._replace(**{name: 18 if name == "seq" else "other"}) for name in Change._fields]
+    other = {"seq": 18, "at": CHANGE.at + timedelta(seconds=1)}
+    others = [replace(CHANGE, **{name: other.get(name, "other")}) for name in rows.columns(Change)]
     assert cloudevent.of(CHANGE, None).id == ENVELOPE.id, "whatever the entry is by now"
     assert len({cloudevent.of(one, ENTRY).id for one in [CHANGE, *others]}) == 7
     assert re.fullmatch("[0-9a-f]{32}", ENVELOPE.id)
@@ -274,7 +276,7 @@ def test_the_receiver_of_the_docs_takes_what_is_ours_once(tmp_path: Path) -> Non
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert answer == post(url) == Answer(Outcome.DELIVERED)
-        other = cloudevent.of(CHANGE._replace(seq=18, action="removed"), None)
+        other = cloudevent.of(replace(CHANGE, seq=18, action="removed"), None)
         stranger, old = b"x" * 32, NOW - timedelta(minutes=10)
         for key, at in ((stranger, NOW), (KEY, old)):
             answer = sinks.post(url, other, lambda key=key: key, Attempt(at, 10.0))
@@ -293,7 +295,7 @@ def test_the_example_of_the_docs_is_what_is_sent() -> None:
     shown = json.loads(block)
     data = dict(shown["data"])
     assert list(data.pop("entry")) == list(rows.COLUMNS)
-    sent = json.loads(cloudevent.of(Change(**data), shown["data"]["entry"]).body)
+    sent = json.loads(cloudevent.of(rows.read(Change, tuple(data.values())), shown["data"]["entry"]).body)
     assert sent | {"id": shown["id"]} == shown
     assert list(sent) == list(shown)
     headers = cloudevent.headers(ENVELOPE, KEY, 0)

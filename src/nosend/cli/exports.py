@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import signal
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ from nosend.store.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_AT_ONCE = 1_000  # changes, so that no reader's transaction is long
 _LOOKS_AFTER = 1_000  # milliseconds
 _SINCE = click.IntRange(0, 2**63 - 1)
 
@@ -81,7 +80,7 @@ def _export_since(path: Path, since: int, output: str | None, content: dict[str,
         raise ConfigError("--since writes JSON lines: leave out --columns, and --format other than jsonl")
     with Snapshot(path) as snapshot:
         lines = (
-            _line(asdict(change) | {"entry": rows.values(entry) if entry else None})
+            _line(rows.values(change) | {"entry": rows.values(entry) if entry else None})
             for change, entry in snapshot.latest(since)
             if content["kind"] in {"both", change.kind}
         )
@@ -113,25 +112,19 @@ def changes(session: Session, since: int, follow: bool, database: str | None) ->
 
     Exit 2 when the changes after SEQ are not known, or not any more: take the whole list then, `nosend export`.
     """
-    path = session.database(database)
     signal.signal(signal.SIGTERM, terminated)
     reader = select.poll()
     reader.register(sys.stdout, 0)  # nothing is asked: that the reader has gone is told anyway
-    try:
+    with Blacklist(session.database(database)) as blacklist, contextlib.suppress(Terminated):
         while True:
-            with Snapshot(path) as snapshot:  # anew each time: what is there now, even after the file was replaced
-                found = snapshot.changes(since, _AT_ONCE)
-            sys.stdout.buffer.write("".join(_line(asdict(change)) for change in found).encode())
+            for change in blacklist.changes(since):
+                sys.stdout.buffer.write(_line(rows.values(change)).encode())
+                since = change.seq
             sys.stdout.buffer.flush()
-            since = found[-1].seq if found else since
-            if len(found) == _AT_ONCE:
-                continue
             if not follow:
                 return
             if reader.poll(_LOOKS_AFTER):
                 raise BrokenPipeError
-    except Terminated:
-        return
 
 
 VERBS = (export, changes)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from nosend.errors import ConfigError
+from nosend.store import rows
 
 if TYPE_CHECKING:
-    from nosend.store.parcel import Change
+    from nosend.model import Change
 
 CONTENT_TYPE = "application/cloudevents+json"
 _TYPE = "dev.nosend.blacklist"
@@ -33,16 +34,17 @@ def of(change: Change, entry: dict[str, str | int | None] | None) -> Envelope:
 
     The id is a hash of the change, not its number alone: after an old backup was restored numbers are given again.
     """
-    ident = hashlib.sha256(json.dumps(change).encode()).hexdigest()[:32]
+    told = rows.values(change)
+    ident = hashlib.sha256(json.dumps([*told.values()]).encode()).hexdigest()[:32]
     event = {
         "specversion": "1.0",
         "id": ident,
         "source": f"/nosend/{quote(change.account, safe='')}",
         "type": f"{_TYPE}.{change.action}",
-        "time": change.at,
+        "time": told["at"],
         "subject": f"{change.kind}/{change.value}",
         "datacontenttype": "application/json",
-        "data": {**change._asdict(), "entry": entry},
+        "data": {**told, "entry": entry},
     }
     return Envelope(ident, json.dumps(event, ensure_ascii=False).encode())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nosend import identifiers, permission
 from nosend.errors import StoreRefusedError, StoreUnavailableError
 from nosend.model import Change
-from nosend.store import rows
+from nosend.store import changelog, rows
 from nosend.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _COLUMNS = ", ".join(rows.COLUMNS)
 _OF_KEY = f"SELECT {_COLUMNS} FROM blacklist WHERE value = ? AND kind = ? ORDER BY opted_out_at, account"
 _ALL = f"SELECT {_COLUMNS} FROM blacklist ORDER BY value, kind, account"
 _AMONG = "SELECT value FROM blacklist WHERE value IN (SELECT value FROM json_each(?))"
-_LATER = f"SELECT {', '.join(rows.columns(Change))} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
+_LATER = f"SELECT {', '.join(changelog.COLUMNS)} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 _AT_ONCE = 10_000  # keys and changes in one statement
 _WHOLE = 4  # a look-up takes as long as reading so many entries in their order
 _ANYTHING_READ = """
@@ -97,11 +96,16 @@ class Blacklist:
     def changes(self, since: int = 0) -> Iterator[Change]:
         """Go through the changes of the list after the one numbered `since`, oldest first; 0: all of them.
 
-        Who keeps the `seq` of the last one and asks from there misses none.
+        Who keeps the `seq` of the last one and asks from there misses none. Raises UnknownChangeError, at once, when
+        the changes after `since` are not known, or not any more.
         """
+        ((last, first, _),) = self._query(changelog.POSITION)
+        changelog.must_be_known(self._path, since, first, last)
+        return self._changes(since)
+
+    def _changes(self, since: int) -> Iterator[Change]:
         while found := self._query(_LATER, since, _AT_ONCE):
-            for seq, at, *rest in found:
-                yield Change(seq, datetime.fromisoformat(at), *rest)
+            yield from (rows.read(Change, row) for row in found)
             since = found[-1][0]
 
     def __contains__(self, key: str) -> bool:

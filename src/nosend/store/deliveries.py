@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nosend.model import Change
+from nosend.store import changelog, rows
 from nosend.store.overview import Overview
-from nosend.store.parcel import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +54,12 @@ class Deliveries(Overview):
 
     def undelivered(self) -> Iterator[Undelivered]:
         """Go through what was tried in vain and what waits behind it, in the order of sinks and numbers."""
-        return (Undelivered(sink, Change(*rest[:_WIDTH]), *rest[_WIDTH:]) for sink, *rest in self._query(_UNDELIVERED))
+        for sink, *rest in self._query(_UNDELIVERED):
+            change, how = tuple(rest[:_WIDTH]), rest[_WIDTH:]
+            yield Undelivered(sink, rows.read(Change, change), *how)
 
 
-_WIDTH = len(Change._fields)
+_WIDTH = len(changelog.COLUMNS)
 _SINKS = """
     SELECT name, sinks.seq,
         (SELECT count(*) FROM change_log c WHERE c.seq > sinks.seq)
@@ -66,6 +69,6 @@ _SINKS = """
     FROM sinks ORDER BY name
 """
 _UNDELIVERED = f"""
-    SELECT sink, {", ".join(f"c.{name}" for name in Change._fields)}, attempts, first_at, due_at, parked_at, why
+    SELECT sink, {", ".join(f"c.{name}" for name in changelog.COLUMNS)}, attempts, first_at, due_at, parked_at, why
     FROM outbox o JOIN change_log c USING (seq) ORDER BY sink, seq
 """

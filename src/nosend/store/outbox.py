@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nosend.errors import ConfigError
-from nosend.store import file, rows
+from nosend.model import Change
+from nosend.store import changelog, file, rows
 from nosend.store.ledger import Ledger
-from nosend.store.parcel import Change, Parcel
+from nosend.store.parcel import Parcel
 
 if TYPE_CHECKING:
     import sqlite3
@@ -125,7 +126,7 @@ def _retry(db: sqlite3.Connection, sink: str, since: int | None) -> int:
 
 def _next(db: sqlite3.Connection, at: dict[str, str], cursor: int) -> _Next | None:
     found = db.execute(_WAITING, at).fetchone()
-    waiting = (Change(*found[:-2]), found[-2]) if found else None
+    waiting = (rows.read(Change, found[:-2]), found[-2]) if found else None
     if waiting and found[-1] == "":  # never tried: it stood behind another
         return waiting
     return _new(db, at["sink"], cursor) or waiting
@@ -134,7 +135,7 @@ def _next(db: sqlite3.Connection, at: dict[str, str], cursor: int) -> _Next | No
 def _new(db: sqlite3.Connection, sink: str, cursor: int) -> _Next | None:
     """Give the next change after the cursor; those that must wait for an earlier one of their key go to the outbox."""
     while found := db.execute(_NEXT, (cursor,)).fetchone():
-        change = Change(*found)
+        change = rows.read(Change, found)
         before = db.execute(_BEFORE, (sink, change.value, change.kind)).fetchone()
         if before is None:
             return change, 0
@@ -151,7 +152,7 @@ def _entry(db: sqlite3.Connection, change: Change) -> dict[str, str | int | None
     return dict(zip(rows.COLUMNS, found, strict=True)) if found else None
 
 
-_CHANGE = ", ".join(Change._fields)
+_CHANGE = ", ".join(changelog.COLUMNS)
 _KNOW = (
     "INSERT INTO sinks (name, seq) SELECT ?, coalesce(max(seq), 0) FROM change_log WHERE true ON CONFLICT DO NOTHING"
 )
@@ -167,7 +168,7 @@ _ANYTHING_DUE = f"""
 _CLAIM = f"UPDATE sinks SET claimed_by = :by, claimed_until = :until WHERE {_FREE} RETURNING seq, failures"
 _RELEASE = "UPDATE sinks SET claimed_by = '', claimed_until = '' WHERE name = :sink AND claimed_by = :by"
 _WAITING = f"""
-    SELECT {", ".join(f"c.{name}" for name in Change._fields)}, attempts, tried_at
+    SELECT {", ".join(f"c.{name}" for name in changelog.COLUMNS)}, attempts, tried_at
     FROM outbox o JOIN change_log c USING (seq)
     WHERE sink = :sink AND parked_at IS NULL AND due_at <= :now AND NOT EXISTS (
         SELECT 1 FROM change_log e JOIN outbox b ON b.sink = o.sink AND b.seq = e.seq

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-
-class Change(NamedTuple):
-    """One line of the `changes` view; `at` is RFC 3339 in UTC."""
-
-    seq: int
-    at: str
-    action: str
-    kind: str
-    value: str
-    account: str
+    from nosend.model import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nosend.model import Action, Entry, Kind
+from nosend.model import Action, Entry, Event, Kind
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,14 +49,14 @@ def plain(value: Any) -> Any:
 
 
 def read(kind: type[Value], row: tuple[Any, ...]) -> Value:
-    """Make a value of a row in the order of its columns. Columns of times end in `_at`, `action` is an Action."""
-    return kind(**{name: _read(name, v) for name, v in zip(columns(kind), row, strict=True)})
+    """Make a value of a row in the order of its columns. Times are `at` or end in `_at`."""
+    return kind(**{name: _read(kind, name, v) for name, v in zip(columns(kind), row, strict=True)})
 
 
-def _read(name: str, value: Any) -> Any:
-    if name.endswith("_at") and value:
+def _read(kind: type[Value], name: str, value: Any) -> Any:
+    if (name == "at" or name.endswith("_at")) and value:
         return datetime.fromisoformat(value)
-    return Action(value) if name == "action" else value
+    return Action(value) if name == "action" and kind is Event else value
 
 
 def entry(row: tuple[Any, ...]) -> Entry:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from nosend.errors import UnknownChangeError
-from nosend.store import rows
+from nosend.model import Change
+from nosend.store import changelog, rows
 from nosend.store.blacklist import Blacklist
 from nosend.store.troubles import in_words
 
@@ -19,18 +18,6 @@ if TYPE_CHECKING:
     from nosend.model import Entry
 
 _BUSY_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One numbered difference of the list, as the view `changes` shows it; `at` is RFC 3339, in UTC."""
-
-    seq: int
-    at: str
-    action: str
-    kind: str
-    value: str
-    account: str
 
 
 class Snapshot:
@@ -50,7 +37,7 @@ class Snapshot:
         try:
             with in_words(path):
                 self._db.execute("BEGIN")
-                self.seq, self._first, self.changed_at = self._db.execute(_POSITION).fetchone()
+                self.seq, self._first, self.changed_at = self._db.execute(changelog.POSITION).fetchone()
         except BaseException:
             self.close()
             raise
@@ -61,38 +48,19 @@ class Snapshot:
             for row in self._db.execute(f"SELECT {_ENTRY} FROM blacklist e ORDER BY value, kind, account"):
                 yield rows.entry(row)
 
-    def changes(self, since: int, limit: int) -> list[Change]:
-        """Give the first `limit` changes after number `since`, oldest first. Raises UnknownChangeError."""
-        self._must_be_known(since)
-        with in_words(self._path):
-            return [Change(*row) for row in self._db.execute(_CHANGES, (since, limit))]
-
     def latest(self, since: int) -> Iterator[tuple[Change, Entry | None]]:
         """Give the last change of each entry that has changed since, by number, and what the entry is now, if it is.
 
         Raises UnknownChangeError, at once.
         """
-        self._must_be_known(since)
+        changelog.must_be_known(self._path, since, self._first, self.seq)
         return self._latest(since)
 
     def _latest(self, since: int) -> Iterator[tuple[Change, Entry | None]]:
         with in_words(self._path):
             for row in self._db.execute(_LATEST, (since,)):
-                change, entry = row[: len(_CHANGE)], row[len(_CHANGE) :]
-                yield Change(*change), rows.entry(entry) if entry[0] else None
-
-    def _must_be_known(self, since: int) -> None:
-        """Refuse a number after which changes may be missing."""
-        if since > self.seq:
-            raise UnknownChangeError(
-                f"there is no change {since}: the last of database {str(self._path)!r} is {self.seq}. Was the database "
-                "replaced? Take the whole list (`nosend export`)"
-            )
-        if since < self._first - 1:
-            raise UnknownChangeError(
-                f"the changes after {since} are not kept any more: the log begins with {self._first}. Take the whole "
-                "list (`nosend export`)"
-            )
+                change, entry = row[: len(changelog.COLUMNS)], row[len(changelog.COLUMNS) :]
+                yield rows.read(Change, change), rows.entry(entry) if entry[0] else None
 
     def close(self) -> None:
         """End the transaction and close the file."""
@@ -107,15 +75,7 @@ class Snapshot:
         self.close()
 
 
-_CHANGE = rows.columns(Change)
 _ENTRY = ", ".join(f"e.{name}" for name in rows.COLUMNS)
-# AUTOINCREMENT keeps the last number even when its change is not kept
-_POSITION = """
-    WITH last (seq) AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'change_log'), 0))
-    SELECT seq, coalesce((SELECT min(seq) FROM changes), seq + 1), (SELECT at FROM changes WHERE seq = last.seq)
-    FROM last
-"""
-_CHANGES = f"SELECT {', '.join(_CHANGE)} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 # with max() SQLite takes the other columns from the row that has it
 _LATEST = f"""
     SELECT c.*, {_ENTRY}
