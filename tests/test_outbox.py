@@ -252,21 +252,7 @@ def test_the_sink_rests_from_the_second_failure_in_a_row_on_or_as_it_asks(
     assert 2 * SECOND <= found.change_due - NOW <= 4 * SECOND
 
 
-# Of a database of before, and the verbs.
-
-
-def test_a_database_of_before_gets_its_outbox(box: Box) -> None:
-    box.change(1)
-    box.outbox.close()
-    with closing(sqlite3.connect(box.path)) as db:
-        for statement in ("DROP TABLE sinks", "DROP TABLE outbox", "DROP INDEX change_log_value"):
-            db.execute(statement)
-        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'outbox'")
-        db.commit()
-    box.outbox = Outbox(box.path)
-    box.outbox.know(["crm"])
-    box.change(2)
-    assert box.drain() == [2]
+# The verbs.
 
 
 def test_the_verbs_list_and_send_again(nosend: Shell) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nosend import identifiers, permission
 from nosend.errors import StoreRefusedError, StoreUnavailableError
 from nosend.model import Change
-from nosend.store import changelog, rows
+from nosend.store import changelog, rows, version
 from nosend.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Blacklist:
 
     def _check_that_it_is_one(self, db: sqlite3.Connection) -> None:
         db.execute("SELECT 1 FROM blacklist LIMIT 1")
+        version.refuse_newer(self._path, db)
         if self._must_have_been_read and db.execute(_ANYTHING_READ).fetchall() != [(1,)]:
             raise StoreUnavailableError(
                 f"database {str(self._path)!r} is empty because no mail was ever read into it, "

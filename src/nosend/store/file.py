@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlite_utils import Database
 
 from nosend.errors import StoreRefusedError, StoreUnavailableError
+from nosend.store import version
 from nosend.store.schema import migrations
 from nosend.store.troubles import in_words
 
@@ -74,22 +75,18 @@ def _make(path: Path) -> None:
 
 def _prepare(path: Path, connection: Connection) -> None:
     database = Database(connection)
-    connection.execute("BEGIN")  # both look-ups see the same moment: another process may be making the tables
-    with Database(memory=True) as nothing:
-        known = {migration.name for migration in migrations.pending(nothing)}
-    applied = {migration.name for migration in migrations.applied(database)}
-    foreign = not applied and database.table_names()
+    connection.execute("BEGIN")  # all look-ups see the same moment: another process may be making the tables
+    foreign = not migrations.applied(database) and database.table_names()
+    found = version.of(connection)
     connection.execute("COMMIT")
     if foreign:
         raise StoreRefusedError(f"database {str(path)!r} belongs to another program: name a file of its own")
-    if applied - known:
-        raise StoreRefusedError(
-            f"database {str(path)!r} was written by a newer nosend: upgrade this one (pip install -U nosend)"
-        )
+    version.refuse_newer(path, connection)
     _use_wal(connection)
-    if applied != known:
+    if found != version.VERSION:
         with transaction(path, connection):
             migrations.apply(database)
+            version.write(connection)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nosend.errors import StoreUnavailableError, UnknownKeyError
-from nosend.store import rows
+from nosend.errors import UnknownKeyError
+from nosend.store import rows, version
 from nosend.store.blacklist import Blacklist
 
 if TYPE_CHECKING:
@@ -144,11 +144,7 @@ class Overview(Blacklist):
 
     def _check_that_it_is_one(self, db: sqlite3.Connection) -> None:
         super()._check_that_it_is_one(db)
-        known = {name for (name,) in db.execute(_COLUMNS)}
-        if not known >= set(_NEWEST_COLUMNS):
-            raise StoreUnavailableError(
-                f"database {str(self._path)!r} was written by an older nosend: `nosend sync` brings it up to date"
-            )
+        version.refuse_older(self._path, db)
 
     def state(self) -> State:
         """Tell how it is."""
@@ -242,9 +238,6 @@ class Overview(Blacklist):
         return tuple(f"mail {n}: {folder}" + (f" UID {uid}" if uid is not None else "") for n, folder, uid in found)
 
 
-_NEWEST_COLUMNS = ("seller", "authenticity", "last_uid", "known_at", "claimed_until")
-_TABLES = ("ledger", "cursors", "orders", "sinks")
-_COLUMNS = " UNION ".join(f"SELECT name FROM pragma_table_info('{table}')" for table in _TABLES)
 _HISTORY = """
     WITH said AS (
         SELECT * FROM events WHERE {column} = ?

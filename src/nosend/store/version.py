@@ -1,0 +1,42 @@
+"""The version of the tables, which SQLite keeps as `user_version`: how many migrations were applied.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nosend.errors import StoreRefusedError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+VERSION = 9  # how many migrations `schema` has
+
+
+def of(db: sqlite3.Connection) -> int:
+    """Give the version of a database; 0 before the first nosend that wrote it down."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def write(db: sqlite3.Connection) -> None:
+    """Write down that a database has today's tables."""
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def refuse_newer(path: Path, db: sqlite3.Connection) -> None:
+    """Refuse a database that a newer nosend wrote: what its tables mean is not known, to readers neither."""
+    if of(db) > VERSION:
+        raise StoreRefusedError(
+            f"database {str(path)!r} was written by a newer nosend: upgrade this one (pip install -U nosend)"
+        )
+
+
+def refuse_older(path: Path, db: sqlite3.Connection) -> None:
+    """Refuse a database that no nosend of today has written to yet."""
+    if of(db) < VERSION:
+        raise StoreUnavailableError(
+            f"database {str(path)!r} was written by an older nosend: `nosend sync` brings it up to date"
+        )
