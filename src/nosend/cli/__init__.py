@@ -17,6 +17,7 @@ import click
 from nosend import __version__
 from nosend.cli import exports, intake, lists, reading
 from nosend.cli.adopt import adopt
+from nosend.cli.backup import backup
 from nosend.cli.doctor import doctor
 from nosend.cli.filter import filter_
 from nosend.cli.init import init
@@ -89,7 +90,7 @@ def nosend(context: click.Context, config_file: str | None, log_format: str, log
 
 for verb in (
     *(init, *intake.VERBS, adopt, *reading.VERBS, filter_, *exports.VERBS, *lists.VERBS),
-    *(orders, outbox, review, rules, doctor, status, login),
+    *(orders, outbox, backup, review, rules, doctor, status, login),
 ):
     nosend.add_command(verb)
 

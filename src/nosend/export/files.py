@@ -18,21 +18,61 @@ from typing import TYPE_CHECKING
 from nosend.errors import ConfigError, DestinationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def replace(path: Path, pieces: Iterable[str], mode: int = 0o600) -> None:
     """Write text (UTF-8) to a file, so that a reader at any moment sees the old or the new one, whole.
 
-    A new file gets this mode, an old one keeps its mode and owner. Raises DestinationError when it cannot be
-    written; the old file is untouched then. A pipe or device is written to as it is.
+    Raises what `replacing` raises. A pipe or device is written to as it is.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _told(path), path.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(pieces)
+        return
+    with replacing(path, mode) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(pieces)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
+    """Give an empty file to write to, which takes the place of another one when the block ends without an exception.
+
+    A new file gets this mode, an old one keeps its mode and owner. Raises ConfigError for a place where no file can be,
+    DestinationError when it cannot be written; the old file is untouched then.
+    """
+    with _told(path):
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        _remove_left_over(target)
+        handle, temporary = _temporary(target)
+        try:
+            yield temporary
+            if target.exists():
+                old = target.stat()
+                mode = stat.S_IMODE(old.st_mode)
+                with contextlib.suppress(PermissionError):  # only root gives files away
+                    os.fchown(handle, old.st_uid, old.st_gid)
+            os.fchmod(handle, mode)
+            os.fsync(handle)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(handle)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                stream.writelines(pieces)
-            return
-        _replace(Path(os.path.realpath(path)), pieces, mode)
+        yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ConfigError(
             f"{str(path)!r} is no file that can be made ({error.strerror}): name one in a folder that is there"
@@ -41,34 +81,6 @@ def replace(path: Path, pieces: Iterable[str], mode: int = 0o600) -> None:
         raise DestinationError(
             f"{str(path)!r} cannot be written ({error.strerror}): what stood there is untouched"
         ) from error
-
-
-def _replace(target: Path, pieces: Iterable[str], mode: int) -> None:
-    if target.is_dir():
-        raise IsADirectoryError(21, "it is a folder")
-    _remove_left_over(target)
-    handle, temporary = _temporary(target)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.writelines(pieces)
-            stream.flush()
-            if not target.exists():
-                os.fchmod(stream.fileno(), mode)
-            else:
-                old = target.stat()
-                with contextlib.suppress(PermissionError):  # only root gives files away
-                    os.fchown(stream.fileno(), old.st_uid, old.st_gid)
-                os.fchmod(stream.fileno(), stat.S_IMODE(old.st_mode))
-            os.fsync(stream.fileno())
-            temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _temporary(target: Path) -> tuple[int, Path]:

@@ -7,8 +7,8 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
 
-from nosend.errors import StoreRefusedError, StoreUnavailableError
-from nosend.store.troubles import in_words, worded
+from nosend.errors import StoreUnavailableError
+from nosend.store.troubles import in_words, refuse_missing, worded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,9 +91,7 @@ class Reader:
         return db
 
     def _connect(self) -> sqlite3.Connection:
-        if not self.path.is_file():
-            what = "is not a file" if self.path.exists() else "does not exist"
-            raise StoreRefusedError(f"database {str(self.path)!r} {what}: name the file that `nosend sync` writes")
+        refuse_missing(self.path)
         with in_words(self.path):
             address = f"{self.path.absolute().as_uri()}?mode=ro"
             db = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)

@@ -22,6 +22,13 @@ def in_words(path: Path) -> Iterator[None]:
         raise worded(path, error) from error
 
 
+def refuse_missing(path: Path) -> None:
+    """Raise StoreRefusedError for a path that is no file, which SQLite would tell in words that help nobody."""
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise StoreRefusedError(f"database {str(path)!r} {what}: name the file that `nosend sync` writes")
+
+
 def worded(path: Path, error: sqlite3.Error) -> StoreRefusedError | StoreUnavailableError:
     """Say what an error of SQLite means for who uses the database."""
     name, text = f"database {str(path)!r}", str(error)
