@@ -48,6 +48,7 @@ bench: $(VENV)/.bench
 	$(RUN)/python bench/hostile.py
 	$(RUN)/python bench/imap.py
 	$(RUN)/python bench/latency.py
+	$(RUN)/python bench/list.py
 
 # the generated parts: config.example.toml, the verbs in README.md, the reasons in fixtures/, the corpus in docs/
 docs: $(VENV)/.dev

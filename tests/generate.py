@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import corpus
 from conftest import MAILS, ROOT, expected
 from nosend import config
-from nosend.cli import nosend
+from nosend.cli.command import nosend
 from nosend.monitor import metrics
 from test_corpus import told
 
@@ -64,9 +65,10 @@ def _help() -> str:
 def verbs() -> list[list[str]]:
     """Give every verb, and below `review` and `rules` every verb of theirs, as words."""
     found = []
-    for name, verb in sorted(nosend.commands.items()):
+    context = click.Context(nosend)
+    for name in nosend.list_commands(context):
         found.append([name])
-        found += [[name, inner] for inner in sorted(getattr(verb, "commands", {}))]
+        found += [[name, inner] for inner in sorted(getattr(nosend.get_command(context, name), "commands", {}))]
     return found
 
 

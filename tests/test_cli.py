@@ -341,7 +341,7 @@ BOUNDED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 500_000_000))
 from nosend import cli
-sys.exit(cli.main())
+cli.run()
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nosend import config
+from nosend import config, places
 from nosend.config import Mailbox, Monitor, OAuth, Secret, Settings
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
@@ -339,31 +339,31 @@ def test_example_shows_every_key_with_its_default() -> None:
 
 
 @pytest.fixture
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, str]]:
+def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, str]]:
     (tmp_path / "here").mkdir()
     (tmp_path / "home" / "nosend").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path, {"XDG_CONFIG_HOME": str(tmp_path / "home")}
 
 
-def test_configuration_is_found_in_this_order(places) -> None:
+def test_configuration_is_found_in_this_order(searched) -> None:
     """The named one, $NOSEND_CONFIG, ./config.toml, the user's; each hides those after it."""
-    root, environment = places
+    root, environment = searched
     users = root / "home" / "nosend" / "config.toml"
     users.touch()
-    assert config.find(None, environment) == users
+    assert places.find(None, environment) == str(users)
     (root / "here" / "config.toml").touch()
-    assert config.find(None, environment) == Path("config.toml")
+    assert places.find(None, environment) == "config.toml"
     environment["NOSEND_CONFIG"] = "by environment.toml"
-    assert config.find(None, environment) == Path("by environment.toml")
-    assert config.find("given.toml", environment) == Path("given.toml")
+    assert places.find(None, environment) == "by environment.toml"
+    assert places.find("given.toml", environment) == "given.toml"
 
 
-def test_no_configuration_is_told_with_the_places_that_were_looked_at(places) -> None:
-    root, environment = places
+def test_no_configuration_is_told_with_the_places_that_were_looked_at(searched) -> None:
+    root, environment = searched
     users = root / "home" / "nosend" / "config.toml"
     with pytest.raises(ConfigError) as caught:
-        config.find(None, environment)
+        places.find(None, environment)
     assert str(caught.value) == (
         f"no configuration: looked for config.toml, {users}, /etc/nosend/config.toml. "
         "`nosend init` writes one; --config FILE names another"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from nosend.config.exports import format_of
+from nosend.config.exports import FORMATS, Content, format_of
+from nosend.entry import Entry
 from nosend.errors import ConfigError, DestinationError, StoreUnavailableError
 from nosend.export import files, formats
-from nosend.model import Entry
 from nosend.store import rows
 from samples import AT, NOW, buyer, order
 
@@ -32,7 +32,10 @@ QUOTED_WHY = '"marker: ""N\u00e3o"", said Amazon, \u304a\u8a2b\u306d"'
 
 
 def written(form: str, entries: tuple[Entry, ...] = ENTRIES) -> str:
-    return "".join(formats.FORMATS[form](entries))
+    content = Content(form)
+    return "".join(
+        formats.text(formats.chosen([(*rows.values(entry).values(),) for entry in entries], content), content)
+    )
 
 
 # The formats.
@@ -66,7 +69,7 @@ def test_txt_is_each_value_once() -> None:
 
 def test_empty_list_is_valid_in_every_format() -> None:
     header = "kind,value,account,marketplace,opted_out_at,listed_at,last_notice_at,notices,source,why,expires_at\r\n"
-    empty = {form: written(form, ()) for form in formats.FORMATS}
+    empty = {form: written(form, ()) for form in FORMATS}
     assert empty == {"csv": header, "json": "[]\n", "jsonl": "", "txt": ""}
 
 
@@ -149,7 +152,7 @@ def test_failing_write_leaves_what_was_there_and_nothing_else(
 _FULL = """
 import resource, sys
 from pathlib import Path
-from nosend.config.exports import format_of
+from nosend.config.exports import FORMATS, Content, format_of
 from nosend.errors import ConfigError, DestinationError
 from nosend.export import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -448,7 +448,7 @@ def test_doctor_says_so_when_there_is_nothing_to_go_by(nosend: Shell, dovecot: D
     assert told_of_results(nosend) == [("ok", "shop: none of the newest mails has Authentication-Results on top")]
 
 
-WITHOUT_DKIM = "import sys; sys.modules['dkim'] = None; from nosend import cli; sys.exit(cli.main())"
+WITHOUT_DKIM = "import sys; sys.modules['dkim'] = None; from nosend import cli; cli.run()"
 
 
 @pytest.mark.parametrize(

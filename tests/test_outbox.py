@@ -14,9 +14,10 @@ import pytest
 
 from conftest import Shell
 from nosend import delivery
+from nosend.entry import Change
 from nosend.errors import ConfigError
 from nosend.export.sinks import Answer, Outcome
-from nosend.model import Change, Place
+from nosend.model import Place
 from nosend.store.deliveries import Deliveries
 from nosend.store.outbox import Outbox
 from nosend.store.parcel import Failure, Parcel

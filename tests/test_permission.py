@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from nosend.entry import Entry
 from nosend.errors import UnknownKeyError
 from nosend.identifiers import Key
-from nosend.model import Entry
 from nosend.permission import PURPOSES, Decision, Permission, check_purpose, decide
 
 KEY = Key("order", "123-4567890-1234567")
@@ -30,14 +29,16 @@ def test_these_are_all_the_purposes() -> None:
 @pytest.mark.parametrize("purpose", [*PURPOSES, None])
 def test_any_message_may_go_to_who_is_not_listed(purpose: str | None) -> None:
     told = decide(KEY, (), purpose)
-    assert told == Decision(KEY, Permission.SEND, "not on the blacklist", "", ())
+    assert told == Decision(KEY, Permission.SEND, purpose, ())
+    assert (told.reason, told.advice) == ("not on the blacklist", "")
     assert told.may_send is True
 
 
 @pytest.mark.parametrize("purpose", CRITICAL)
 def test_a_critical_message_may_go_to_who_is_listed_with_advice(purpose: str) -> None:
     told = decide(KEY, (ENTRY,), purpose)
-    assert told == Decision(KEY, Permission.SEND_AS_CRITICAL, REASON, told.advice, (ENTRY,))
+    assert told == Decision(KEY, Permission.SEND_AS_CRITICAL, purpose, (ENTRY,))
+    assert told.reason == REASON
     assert told.advice.startswith("allowed as critical (")
     assert told.may_send is True
 
@@ -47,20 +48,23 @@ def test_a_critical_message_may_go_to_who_is_listed_with_advice(purpose: str) ->
     [("IT", "[Importante]"), ("DE", "[Wichtig]"), ("JP", "[重要]"), ("US", "[Important]"), (None, "[Important]")],
 )
 def test_the_tag_is_that_of_the_marketplace(marketplace: str | None, tag: str) -> None:
-    told = decide(KEY, (replace(ENTRY, marketplace=marketplace),), "shipping-address")
+    told = decide(KEY, (ENTRY._replace(marketplace=marketplace),), "shipping-address")
     assert told.advice.endswith(f"the subject needs {tag}")
 
 
 @pytest.mark.parametrize("purpose", NOT_CRITICAL)
 def test_a_message_that_is_not_critical_must_not_go_to_who_is_listed(purpose: str) -> None:
     told = decide(KEY, (ENTRY,), purpose)
-    assert told == Decision(KEY, Permission.DO_NOT_SEND, REASON, f"{purpose} is not critical", (ENTRY,))
+    assert told == Decision(KEY, Permission.DO_NOT_SEND, purpose, (ENTRY,))
+    assert (told.reason, told.advice) == (REASON, f"{purpose} is not critical")
     assert told.may_send is False
 
 
 def test_a_message_without_a_purpose_counts_as_not_critical() -> None:
     told = decide(KEY, (ENTRY, ENTRY), None)
-    assert told == Decision(KEY, Permission.DO_NOT_SEND, REASON, "only critical messages may be sent", (ENTRY, ENTRY))
+    assert told == Decision(KEY, Permission.DO_NOT_SEND, None, (ENTRY, ENTRY))
+    assert (told.reason, told.advice) == (REASON, "only critical messages may be sent")
+    assert (told.reason, told.advice) == (REASON, "only critical messages may be sent")
     assert told.may_send is False
 
 

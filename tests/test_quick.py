@@ -1,98 +1,96 @@
-"""What is read on a quick way is what the long way gives: header sections, strangers' mails, FETCH answers."""
+"""`check` without click: the same answers as with it, and nothing loaded that takes long."""
 
 from __future__ import annotations
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from imapclient.response_parser import parse_fetch_response
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from nosend import letter, verdict
-from nosend.letter import header
-from nosend.mailbox import answers
-from nosend.model import Trust
-from nosend.verdict import Worth, rules
-from nosend.verdict.wording import Phrases, normal
+import pytest
 
-PIECES = [
-    b"From", b"Subject", b"subject ", b"X-Space-Notification-Type", b":", b": ", b"\r\n", b"\n", b"\r\n ",
-    b"\n\t", b"\r", b" ", b"x", b"::", b"Fwd:", b"WG:", b"could not be ", b"delivered",
-    b"Undelivered Mail Returned to Sender", b"amazon", b"ama", b"zon", b"@marketplace.amazon.de",
-    b"anna@shop.example", b"<", b">", b'"', b"(", b"=?utf-8?q?Fwd=3A?=", b"\x00", b"\x1b", b"\x0b", b"\x1c",
-    b"\xe4", b"\x7f", b"OPT_OUT",
-]  # fmt: skip
-SECTIONS = st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join)
-TRUST = Trust(frozenset({"anna@shop.example", "office.example"}))
+from test_may_i_send import BUYER, KEYS, expire, shop  # noqa: F401 - a fixture
+from test_orders import notice
+
+if TYPE_CHECKING:
+    from conftest import Shell
+
+LEFT = 99  # the exit code where `quick` left the question to the whole command
+QUICK = f"from nosend.cli import quick; code = quick.check(sys.argv[1:]); sys.exit({LEFT} if code is None else code)"
+WHOLE = "from nosend.cli.command import main; sys.exit(main())"
+AT = ("--database", "nosend.db")
 
 
-@given(SECTIONS)
-@settings(max_examples=1_500, deadline=None)
-def test_a_tidy_section_is_read_as_any_other(section: bytes) -> None:
-    tidy = header.tidy(section)
-    if tidy is not None:
-        assert tidy == header.fields(section)
-        assert not header.is_damaged(section)
+@pytest.fixture
+def read(shop: Shell) -> Shell:  # noqa: F811
+    """The shop, whose mailbox was read to its end."""
+    with closing(sqlite3.connect(shop.folder / "nosend.db")) as db, db:
+        db.execute("UPDATE rounds SET last_success_at = finished_at")
+    return shop
 
 
-@given(SECTIONS)
-@settings(max_examples=1_500, deadline=None)
-def test_what_is_surely_nothing_is_worth_nothing(section: bytes) -> None:
-    known = rules.builtin()
-    if verdict.surely_nothing(section, TRUST, known):
-        assert verdict.worth_reading(letter.heading(section), TRUST, known) is Worth.NOTHING
+def said(read: Shell, code: str, *words: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}", "check", *words], cwd=read.folder, capture_output=True, text=True,
+        env=read.env, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
 
 
-WORDS = st.lists(
-    st.sampled_from(["was", "not", "delivered", "undelivered", "x", "wurde nicht", "\u914d\u4fe1", ""]), max_size=8
+ASKED = [
+    *((key, *AT) for key in (*KEYS.values(), BUYER)),
+    (*KEYS.values(), *AT),
+    (*KEYS.values(), "--json", *AT),
+    ("--json", BUYER.upper(), *AT, f" {KEYS['allowed']}\n"),
+    (*KEYS.values(), "--purpose", "shipping-address", *AT),
+    (*AT, BUYER, "--purpose", "delay", "--json"),
+    (BUYER,),
+]
+
+
+def test_plain_questions_get_the_same_bytes_from_both(read: Shell) -> None:
+    expire(read)
+    for words in ASKED:
+        quick = said(read, QUICK, *words)
+        assert quick[0] in {0, 1}, words
+        assert quick == said(read, WHOLE, *words), words
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, ("--help",)),
+        (2, ()),
+        (2, ("no key", *AT)),
+        (2, (BUYER, "--purpose", "fun", *AT)),
+        (2, (BUYER, "--purpose")),
+        (2, (BUYER, "--database", "none.db")),
+        (2, (BUYER, "--loudly", *AT)),
+        (1, (BUYER, "--database=nosend.db")),
+    ],
 )
-PHRASES = Phrases.of(("was not delivered", "delivered x", "x", "not was not x", "\u914d\u4fe1 not"))
+def test_whatever_else_is_left_to_the_whole_command(read: Shell, code: int, words: tuple[str, ...]) -> None:
+    assert said(read, QUICK, *words) == (LEFT, "", "")
+    assert said(read, WHOLE, *words)[0] == code
+    assert read("check", *words, code=code).stdout == said(read, WHOLE, *words)[1]
 
 
-@given(WORDS.map(" ".join).map(normal), st.sampled_from(("", "y")))
-@settings(max_examples=1_500, deadline=None)
-def test_phrases_are_found_as_any_substring_is(text: str, grown: str) -> None:
-    text = grown + text + grown
-    assert PHRASES.any_in(text) == any(phrase in text for phrase in PHRASES.phrases)
+def test_what_needs_a_word_beside_it_is_left_to_the_whole_command(read: Shell) -> None:
+    """A mail that waits for a person; a mailbox that was never read to its end."""
+    free = KEYS["nothing known"]
+    assert said(read, QUICK, free, *AT)[0] == 0
+    doubtful = notice(free, 9).replace("auto-communication@", "auto-comunication@")
+    read("scan", "-", input=doubtful)
+    assert said(read, QUICK, free, *AT) == (LEFT, "", "")
+    assert "a suspect mail names it" in read("check", free, *AT).stderr
 
 
-def test_most_strangers_are_surely_nothing_and_none_that_matters() -> None:
-    known = rules.builtin()
-
-    def sure(text: str) -> bool:
-        return verdict.surely_nothing(text.encode(), TRUST, known)
-
-    assert sure("From: News <a@b.example>\r\nSubject: A week of\r\n offers\r\n\r\n")
-    assert not sure("From: x@amazon.de\r\nSubject: y\r\n\r\n")
-    assert not sure("From: Anna@shop.example\r\nSubject: y\r\n\r\n")
-    assert not sure("From: a@b.example\r\nSubject:\r\n Fwd: y\r\n\r\n")
-    assert not sure("From: a@b.example\r\nSubject: =?utf-8?q?y?=\r\n\r\n")
-    assert not sure("From: a@b.example\r\nX-Space-Notification-TYPE: y\r\n\r\n")
-
-
-HEAD = b'7 (UID 9 RFC822.SIZE 12 INTERNALDATE " 1-Feb-2026 12:00:00 +0100" BODY[HEADER.FIELDS (FROM SUBJECT)]<0> {3}'
-
-
-def test_answers_in_the_common_form_are_read_as_imapclient_reads_them() -> None:
-    given = [(HEAD, b"abc"), b")", (b"8 (BODY[] {2}", b"xy"), b" UID 10)"]
-    read = answers.read(given)
-    assert read is not None
-    other = parse_fetch_response(given, normalise_times=False)
-    assert {uid: {key.partition(b"<")[0] for key in item} for uid, item in read.items()} == {
-        uid: {key.partition(b"<")[0] for key in item} - {b"SEQ"} for uid, item in other.items()
-    }
-    assert answers.content(read[9], b"BODY[HEADER") == b"abc" == answers.content(other[9], b"BODY[HEADER")
-    assert answers.time(read[9][b"INTERNALDATE"]) == answers.time(other[9][b"INTERNALDATE"]) is not None
-    assert (read[9][b"RFC822.SIZE"], answers.content(read[10], b"BODY[]")) == (12, b"xy")
-
-
-def test_answers_in_another_form_are_left_to_imapclient() -> None:
-    for other in (
-        [None],
-        [b"1 (FLAGS (\\Seen))"],
-        [(HEAD, b"abc"), b")", b"1 (FLAGS (\\Seen))"],
-        [(HEAD, b"abc"), b" FLAGS (UID 3))"],
-        [(HEAD.replace(b"UID 9 ", b""), b"abc"), b")"],
-        [(HEAD.replace(b"UID 9", b"FLAGS (UID 3) UID 9"), b"abc"), b")"],
-        [(HEAD.replace(b"RFC822.SIZE", b"X-GM-MSGID"), b"abc"), b")"],
-        [(HEAD, b"abc"), (b" BODY[] {1}", b"x"), b")"],
-    ):
-        assert answers.read(other) is None, other
+def test_no_module_is_loaded_that_takes_longer_than_the_answer(read: Shell) -> None:
+    """What `sqlite3` itself loads is free."""
+    tell = "import sqlite3; before = set(sys.modules)\nimport atexit\n"
+    tell += "atexit.register(lambda: print(*sorted(set(sys.modules) - before), file=sys.stderr))\n"
+    code, _, loaded = said(read, tell + QUICK, BUYER, *AT)
+    assert code == 1
+    heavy = {"click", "pathlib", "json", "dataclasses", "logging", "urllib", "importlib.metadata", "tomllib", "bs4"}
+    assert heavy & {name.partition(".")[0] for name in loaded.split()} == set()

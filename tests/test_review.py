@@ -857,7 +857,7 @@ BREAKS = """
 import os, sys
 from nosend import cli, letter
 letter.read = lambda raw, *more: {how}
-sys.exit(cli.main())
+cli.run()
 """
 
 

@@ -19,10 +19,10 @@ from standardwebhooks import Webhook
 
 from conftest import ROOT
 from nosend import config
+from nosend.entry import Change
 from nosend.errors import ConfigError
 from nosend.export import cloudevent, sinks
 from nosend.export.sinks import Answer, Attempt, Outcome
-from nosend.model import Change
 from nosend.store import rows
 from receiver import DIE, DRIP, GARBAGE, HANG, SECRET, Receiver
 from servers import certificate, free_port

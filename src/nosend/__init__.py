@@ -2,11 +2,13 @@
 
 The map of the house; a mail travels down this list, and imports only ever point up it:
 
-    model, errors, identifiers   the words, the ways a run can stop, order ids and aliases
+    model, entry                 the nouns
+    errors, identifiers          the ways a run can stop; order ids and aliases
     letter                       mail bytes -> Letter                 (pure, never raises)
     verdict                      Letter -> Verdict                    (pure, never raises)
     standing, permission         events -> entry; entry -> may this message be sent?  (pure)
     log                          what is logged, as text or JSON
+    places                       where the configuration and the database are
     config                       TOML -> settings
     web                          one HTTP POST, with a deadline for all of it
     oauth                        access tokens: asked for, kept, renewed

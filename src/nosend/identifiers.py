@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Literal, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nosend.errors import UnknownKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # code, top-level domain, marketplace id. UK, not GB: Amazon's own word.
 _MARKETPLACES = (
@@ -55,9 +57,8 @@ _FEWEST_DIGITS = 16  # of an order id
 _ALIAS = re.compile(r"[a-z0-9]{8,32}")
 # keys that are their own normal form
 _PLAIN_ORDER = r"(?:[0-9]{3}|D[0-9]{2})-[0-9]{7}-[0-9]{7}"
-_PLAIN_BUYER = rf"[a-z0-9]{{8,32}}@(?:{'|'.join(map(re.escape, _ALIAS_DOMAINS))})"
-_PLAIN_KEY = re.compile(f"(?P<order>{_PLAIN_ORDER})|(?P<buyer>{_PLAIN_BUYER})")
-_NO_PLAIN_LINE = re.compile(rf"\n(?!(?:{_PLAIN_ORDER}|{_PLAIN_BUYER})\n|\Z)")
+_PLAIN_ALIAS = r"[a-z0-9]{8,32}@"
+_PLAIN_KEY = re.compile(rf"{_PLAIN_ORDER}|{_PLAIN_ALIAS}(?P<domain>[a-z.]{{16,40}})")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'@]{1,64}@[\w.-]{1,255}")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")  # RFC 5322, dot-atom
 _NO_ALIAS = ("no-reply", "noreply", "donotreply", "do-not-reply")  # buyers that many orders share
@@ -166,6 +167,8 @@ def is_buyer_address(address: str) -> bool:
 
 def aliases_in(links: tuple[str, ...]) -> tuple[str, ...]:
     """Find the distinct buyer aliases in `mailto:` links (RFC 6068)."""
+    from urllib.parse import unquote  # noqa: PLC0415 - a mailer asks without
+
     found = (alias(unquote(link[7:].partition("?")[0])) for link in links if link[:7].lower() == "mailto:")
     return tuple(dict.fromkeys(a for a in found if a))
 
@@ -187,6 +190,8 @@ def marketplace_of_links(links: tuple[str, ...]) -> str | None:
 
 
 def _host(link: str) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - as above
+
     try:
         return urlsplit(link).hostname or ""
     except ValueError:  # "http://[x": no host that anybody could reach
@@ -202,7 +207,11 @@ def parse_key(text: str) -> Key:
     if not isinstance(text, str):
         raise UnknownKeyError(f"{text!r} is no text: a key is an order id or a buyer alias")
     if found := _PLAIN_KEY.fullmatch(text):
-        return Key(found.lastgroup or "", found[0])
+        domain = found["domain"]
+        if domain is None:
+            return Key("order", text)
+        if domain in _ALIAS_DOMAINS:
+            return Key("buyer", text)
     bare = plain(text).strip().strip("[]()<>\"'#").strip()
     if _ORDER.fullmatch(bare.upper()):
         return Key("order", bare.upper())
@@ -217,10 +226,12 @@ def parse_key(text: str) -> Key:
     )
 
 
-def are_plain(keys: list[str]) -> bool:
+def are_plain(keys: Sequence[str]) -> bool:
     """Tell, quickly, whether each is a key in its normal form, which `parse_key` would give back as it is."""
     try:
         lines = "\n".join(["", *keys, ""])
     except TypeError:  # one of them is no text
         return False
-    return lines.count("\n") == len(keys) + 1 and _NO_PLAIN_LINE.search(lines) is None
+    domains = "|".join(map(re.escape, _ALIAS_DOMAINS))
+    other_line = rf"\n(?!(?:{_PLAIN_ORDER}|{_PLAIN_ALIAS}(?:{domains}))\n|\Z)"
+    return lines.count("\n") == len(keys) + 1 and re.search(other_line, lines) is None

@@ -248,32 +248,3 @@ class Event:
     why: str
     opted_out_at: datetime
     recorded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the blacklist; the fields are the columns of the `blacklist` view."""
-
-    kind: str  # "order" or "buyer"
-    value: str
-    account: str
-    marketplace: str | None
-    opted_out_at: datetime
-    listed_at: datetime
-    last_notice_at: datetime
-    notices: int
-    source: str
-    why: str
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A numbered difference of the list; the fields are the columns of the `changes` view."""
-
-    seq: int
-    at: datetime
-    action: str  # "added", "renewed", "removed", "expired"
-    kind: str
-    value: str
-    account: str

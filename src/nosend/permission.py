@@ -6,15 +6,14 @@ buyer who wrote first, may still be sent, in the original thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nosend.errors import UnknownKeyError
 
 if TYPE_CHECKING:
+    from nosend.entry import Entry
     from nosend.identifiers import Key
-    from nosend.model import Entry
 
 CRITICAL = {
     "product-customization": "a question about customizing the product",
@@ -46,20 +45,39 @@ class Permission(StrEnum):
     DO_NOT_SEND = "do-not-send"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer for one key. `entries` are the lines of the blacklist it rests on, oldest first."""
+class Decision(NamedTuple):
+    """The answer for one key and purpose. `entries` are the lines of the blacklist it rests on, oldest first."""
 
     key: Key
     permission: Permission
-    reason: str
-    advice: str
+    purpose: str | None
     entries: tuple[Entry, ...]
 
     @property
     def may_send(self) -> bool:
         """Tell whether a message may be sent, be it as a critical one."""
         return self.permission is not Permission.DO_NOT_SEND
+
+    @property
+    def reason(self) -> str:
+        """Tell what the answer rests on."""
+        if not self.entries:
+            return "not on the blacklist"
+        first = self.entries[0]
+        return f"the buyer opted out on {first.opted_out_at.date()}: {first.why}"
+
+    @property
+    def advice(self) -> str:
+        """Tell how a critical message is to be sent, or why another is not; "" where nothing is in the way."""
+        if not self.entries:
+            return ""
+        if self.purpose in CRITICAL:
+            return (
+                f"allowed as critical ({CRITICAL[self.purpose]}): write in the original thread, reason "
+                '"Additional Information Required", nothing else in the message; by e-mail the subject needs '
+                f"{_TAGS.get(self.entries[0].marketplace or '', '[Important]')}"
+            )
+        return f"{self.purpose} is not critical" if self.purpose else "only critical messages may be sent"
 
 
 def check_purpose(purpose: str | None) -> None:
@@ -77,15 +95,7 @@ def decide(key: Key, entries: tuple[Entry, ...], purpose: str | None) -> Decisio
     """Decide whether a message of that purpose may go to that key. No purpose counts as not critical."""
     check_purpose(purpose)
     if not entries:
-        return Decision(key, Permission.SEND, "not on the blacklist", "", ())
-    first = entries[0]
-    reason = f"the buyer opted out on {first.opted_out_at:%Y-%m-%d}: {first.why}"
-    if purpose in CRITICAL:
-        advice = (
-            f"allowed as critical ({CRITICAL[purpose]}): write in the original thread, reason "
-            '"Additional Information Required", nothing else in the message; by e-mail the subject needs '
-            f"{_TAGS.get(first.marketplace or '', '[Important]')}"
-        )
-        return Decision(key, Permission.SEND_AS_CRITICAL, reason, advice, entries)
-    told = f"{purpose} is not critical" if purpose else "only critical messages may be sent"
-    return Decision(key, Permission.DO_NOT_SEND, reason, told, entries)
+        permission = Permission.SEND
+    else:
+        permission = Permission.SEND_AS_CRITICAL if purpose in CRITICAL else Permission.DO_NOT_SEND
+    return Decision(key, permission, purpose, entries)

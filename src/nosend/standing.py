@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nosend.model import Action, Entry, Event
+from nosend.entry import Entry
+from nosend.model import Action, Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +124,7 @@ def entries(buyer: str | None, orders: Mapping[str, datetime | None], events: Se
 
 def ending(entry: Entry, days: int) -> Entry:
     """Let an entry end so many days after its last notice; 0: never."""
-    return replace(entry, expires_at=entry.last_notice_at + timedelta(days=days) if days else None)
+    return entry._replace(expires_at=entry.last_notice_at + timedelta(days=days) if days else None)
 
 
 def _is_of_buyer(event: Event, buyer: str | None, orders: Mapping[str, datetime | None]) -> bool:
@@ -142,7 +143,7 @@ def _inherited(whole: Entry, cause: Event, order: str, known_at: datetime) -> En
     told = f"by notice for order {cause.order_id}" if cause.action in _NOTICES else f"({whole.why})"
     why = f"order of buyer {whole.value}, who opted out on {whole.opted_out_at:%Y-%m-%d} {told}"
     listed_at = max(whole.listed_at, known_at)
-    return replace(whole, kind="order", value=order, listed_at=listed_at, source="buyer", why=why)
+    return whole._replace(kind="order", value=order, listed_at=listed_at, source="buyer", why=why)
 
 
 def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
@@ -166,8 +167,7 @@ def fold(entry: Entry | None, event: Event, key: tuple[str, str]) -> Entry:
             why=event.why,
         )
     earlier = (event.opted_out_at, event.why, event.source) < (entry.opted_out_at, entry.why, entry.source)
-    return replace(
-        entry,
+    return entry._replace(
         marketplace=entry.marketplace or event.marketplace,
         opted_out_at=min(entry.opted_out_at, event.opted_out_at),
         last_notice_at=max(entry.last_notice_at, event.opted_out_at),

@@ -1,131 +1,20 @@
 """The command: one small function a verb. The only place that prints and exits.
 
-stdout is data, stderr is talk. What a verb needs is imported when it runs: `check` starts without bs4,
-imapclient and sqlite_utils.
+stdout is data, stderr is talk. What a verb needs is imported when it runs.
 """
 
 from __future__ import annotations
 
-import io
-import logging
-import os
 import sys
-from typing import Any
-
-import click
-
-from nosend import __version__
-from nosend.cli import exports, intake, lists, reading
-from nosend.cli.adopt import adopt
-from nosend.cli.backup import backup
-from nosend.cli.doctor import doctor
-from nosend.cli.filter import filter_
-from nosend.cli.init import init
-from nosend.cli.login import login
-from nosend.cli.orders import orders
-from nosend.cli.outbox import outbox
-from nosend.cli.review import review
-from nosend.cli.rules import rules
-from nosend.cli.status import status
-from nosend.cli.terminal import FORMATS, LEVELS, Session, tell
-from nosend.errors import NosendError
-
-_EPILOG = """\b
-Exit codes:
-  0   done; `check`: the message may be sent
-  1   `check`: at least one must not be sent
-  2   wrong usage or configuration
-  70  a fault of nosend
-  75  try again later (mailbox or database not reachable)
-  130, 141  stopped by Ctrl-C; the reader of the output has gone
-"""
-
-
-class _ReaderGoneError(Exception):
-    """Whoever read our output has had enough; click would end with 1, which says "must not be sent"."""
-
-
-class _Group(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise _ReaderGoneError from error
-
-
-@click.group(
-    cls=_Group, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
-@click.option(
-    "--config",
-    "config_file",
-    metavar="FILE",
-    help="The configuration; else $NOSEND_CONFIG, ./config.toml, ~/.config/nosend, /etc/nosend.",
-)
-@click.option(
-    "--log-format",
-    type=click.Choice(FORMATS),
-    default="text",
-    envvar="NOSEND_LOG_FORMAT",
-    help="How talk and log are written to stderr; json: an object a line.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(LEVELS),
-    envvar="NOSEND_LOG_LEVEL",
-    help="From which level up nosend logs; else from warning up.",
-)
-@click.version_option(__version__, prog_name="nosend")
-@click.pass_context
-def nosend(context: click.Context, config_file: str | None, log_format: str, log_level: str | None) -> None:
-    """Keep the list of Amazon buyers who must not be messaged.
-
-    Begin with `nosend init`, then `nosend sync`. `nosend demo` shows all of it on sample mail.
-    """
-    context.obj = Session(config_file, log_format, log_level)
-    context.obj.start_log()
-    if os.environ.get("NO_COLOR"):
-        context.color = False
-
-
-for verb in (
-    *(init, *intake.VERBS, adopt, *reading.VERBS, filter_, *exports.VERBS, *lists.VERBS),
-    *(orders, outbox, backup, review, rules, doctor, status, login),
-):
-    nosend.add_command(verb)
-
-
-def main() -> int:
-    """Run the command; gives the exit code that `nosend --help` documents."""
-    Session(None).start_log()  # for what goes wrong before the command line is read
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show kana
-    try:
-        code = nosend.main(standalone_mode=False, prog_name="nosend")
-        sys.stdout.flush()
-    except NosendError as trouble:
-        tell(*str(trouble).splitlines(), level=logging.ERROR)
-        return trouble.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except click.Abort:
-        tell("stopped")
-        return 130
-    except (_ReaderGoneError, BrokenPipeError):  # `nosend list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        tell(f"{error.strerror or error}: {error.filename or 'standard output'}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 75
-    except Exception:
-        logging.getLogger(__name__).exception("a fault of nosend, please report it:")
-        return 70
-    return code if isinstance(code, int) else 0
 
 
 def run() -> None:
     """Be the console script."""
-    sys.exit(main())
+    from nosend.cli import quick  # noqa: PLC0415 - not needed to import a verb
+
+    code = quick.check(sys.argv[1:])
+    if code is None:
+        from nosend.cli.command import main  # noqa: PLC0415 - click takes longer to load than `check` to answer
+
+        code = main()
+    sys.exit(code)

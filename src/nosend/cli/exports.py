@@ -72,7 +72,7 @@ def export(session: Session, /, since: int | None, output: str | None, database:
 
     wanted = content_of(output or "-", **content)
     with Blacklist(path) as blacklist:
-        _put(formats.text(formats.chosen(blacklist, wanted), wanted), output)
+        _put(formats.text(formats.chosen(blacklist.rows(), wanted), wanted), output)
 
 
 def _export_since(path: Path, since: int, output: str | None, content: dict[str, Any]) -> None:
@@ -125,6 +125,3 @@ def changes(session: Session, since: int, follow: bool, database: str | None) ->
                 return
             if reader.poll(_LOOKS_AFTER):
                 raise BrokenPipeError
-
-
-VERBS = (export, changes)

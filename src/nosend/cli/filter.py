@@ -9,7 +9,7 @@ import click
 
 from nosend.cli.reading import tell_what_is_missing
 from nosend.cli.terminal import Session, database_option
-from nosend.store.blacklist import Blacklist
+from nosend.store.beside import Beside
 
 
 @click.command("filter")
@@ -29,11 +29,10 @@ def filter_(session: Session, /, column: str | None, database: str | None, **wan
     """
     from nosend import filter as sieve  # noqa: PLC0415 - other verbs do not need it
     from nosend.filter import table  # noqa: PLC0415
-    from nosend.store.overview import Overview  # noqa: PLC0415
 
     path = session.database(database)
-    with Blacklist(path) as blacklist, Overview(path) as overview:
-        tell_what_is_missing(overview)
+    with Beside(path) as blacklist:
+        tell_what_is_missing(blacklist)
         rows = table.read(sys.stdin.buffer, column)  # type: ignore[arg-type]  # a file or a pipe has peek()
         try:
             for piece in sieve.sift(rows, blacklist, sieve.Wanted(**wanted)):

@@ -262,6 +262,3 @@ def demo() -> int:
         raise ConfigError(
             f"the demo's IMAP server is not installed ({error.name}): pip install 'nosend[demo]'"
         ) from error
-
-
-VERBS = (sync, watch, scan, explain, rebuild, demo)

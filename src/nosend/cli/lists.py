@@ -191,6 +191,3 @@ def chosen_account(session: Session, lists: Lists, given: str | None) -> str:
         told = "which seller account is it?" if given is None else f"--account {given!r} is not known:"
         raise UnknownKeyError(f"{told} name one of {', '.join(known) or 'your own with --account'}")
     return given
-
-
-VERBS = (add, remove, allow, disallow, import_, undo)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from nosend import permission
+from nosend.cli import answer
 from nosend.cli.terminal import KIND, Session, database_option, tell
 from nosend.errors import UnknownKeyError
 from nosend.identifiers import one_line
-from nosend.store import rows
+from nosend.store.beside import Beside
 from nosend.store.blacklist import Blacklist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nosend.model import Entry
+    from nosend.entry import Entry
     from nosend.store.overview import Overview
 
 
@@ -38,61 +37,27 @@ def check(session: Session, keys: tuple[str, ...], purpose: str | None, as_json:
 
     Exit 0: all may be sent. 1: at least one must not. Anything else is no permission.
     """
-    from nosend.store.overview import Overview  # noqa: PLC0415 - standard library only, as Blacklist
-
-    path = session.database(database)
     codes = {0}
-    with Blacklist(path) as blacklist, Overview(path) as overview:
+    with Beside(session.database(database)) as blacklist:
         for key in keys:
             try:
-                decision = blacklist.check(key, purpose)
+                answered = answer.ask(blacklist, key, purpose)
             except UnknownKeyError as error:  # the other keys get their answer all the same
                 tell(str(error))
                 codes.add(error.exit_code)
                 continue
-            if not decision.entries and (why := overview.why_off(decision.key)):
-                decision = replace(decision, reason=f"{decision.reason}: {why}")
-            suspected = not decision.entries and overview.is_suspected(decision.key)
-            click.echo(_decision_json(key, decision) if as_json else _decision_text(key, decision))
-            if suspected:
+            click.echo(answer.as_json(answered) if as_json else answer.as_text(answered, _styled))
+            if answered.suspected:
                 tell(f"{key}: a suspect mail names it, a person should look: `nosend review`")
-            codes.add(0 if decision.may_send else 1)
-        tell_what_is_missing(overview)
+            codes.add(0 if answered.decision.may_send else 1)
+        tell_what_is_missing(blacklist)
     return max(codes)
 
 
-def tell_what_is_missing(overview: Overview) -> None:
+def tell_what_is_missing(blacklist: Beside) -> None:
     """Say which mailboxes were never read to their end: what is not listed may stand there."""
-    if unread := overview.never_read():
+    if unread := blacklist.never_read():
         tell(f"the list is not whole, never read to its end: {', '.join(unread)}: `nosend status` tells more")
-
-
-def _decision_json(key: str, decision: permission.Decision) -> str:
-    told = {
-        "key": key,
-        "kind": decision.key.kind,
-        "value": decision.key.value,
-        "permission": decision.permission,
-        "reason": decision.reason,
-        "advice": decision.advice,
-        "entries": [rows.values(entry) for entry in decision.entries],
-    }
-    return json.dumps(told, ensure_ascii=False)
-
-
-def _decision_text(key: str, decision: permission.Decision) -> str:
-    colour = "green" if decision.may_send else "red"
-    said = click.style(decision.permission.replace("-", " "), fg=colour, bold=True)
-    entries = "".join(f"\n  listed {_listing(entry)}" for entry in decision.entries)
-    advice = f"\n  {decision.advice}" if decision.advice else ""
-    return f"{key}: {said}: {decision.reason}{entries}{advice}"
-
-
-def _listing(entry: Entry) -> str:
-    notices = {0: "no notice", 1: "1 notice"}.get(entry.notices, f"{entry.notices} notices")
-    last = f"the last of {entry.last_notice_at:%Y-%m-%d}"
-    ends = f", until {entry.expires_at:%Y-%m-%d}" if entry.expires_at else ""
-    return f"{entry.listed_at:%Y-%m-%d} for {entry.account}, {notices}, {last}, source: {entry.source}{ends}"
 
 
 @click.command("list")
@@ -118,13 +83,10 @@ def list_(session: Session, kind: str, database: str | None) -> None:
 def show(session: Session, key: str, database: str | None) -> None:
     """Show one KEY (order id or buyer alias) with its history: every notice, its rule and sentence."""
     with _overview(session, database) as overview:
-        decision = overview.check(key)
-        if not decision.entries and (why := overview.why_off(decision.key)):
-            decision = replace(decision, reason=f"{decision.reason}: {why}")
-        history = overview.history(decision.key)
-        suspected = overview.is_suspected(decision.key)
-    click.echo(_decision_text(key, decision))
-    if suspected:
+        answered = answer.ask(overview, key)
+        history = overview.history(answered.decision.key)
+    click.echo(answer.as_text(answered, _styled))
+    if answered.suspected:
         tell("a suspect mail names it, a person should look: `nosend review`")
     for notice in history:
         about = f": order {notice.order_id}" if notice.order_id else ""
@@ -135,6 +97,10 @@ def show(session: Session, key: str, database: str | None) -> None:
             click.echo(f"    in {one_line(place)}")
 
 
+def _styled(said: str, may_send: bool) -> str:
+    return click.style(said, fg="green" if may_send else "red", bold=True)
+
+
 def _of_kind(blacklist: Blacklist, kind: str) -> Iterator[Entry]:
     return (entry for entry in blacklist if kind in {"both", entry.kind})
 
@@ -143,6 +109,3 @@ def _overview(session: Session, database: str | None) -> Overview:
     from nosend.store.overview import Overview  # noqa: PLC0415 - `check` does not need it
 
     return Overview(session.database(database))
-
-
-VERBS = (check, list_, show)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nosend import log
+from nosend import log, places
 from nosend.errors import ConfigError, NosendError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Session:
         """Give the configuration. Raises ConfigError."""
         from nosend import config  # noqa: PLC0415 - `check --database` needs none
 
-        return config.load(config.find(self._config_file, os.environ))
+        return config.load(Path(places.find(self._config_file, os.environ)))
 
     @property
     def settings_or_none(self) -> Settings | None:
@@ -54,13 +54,19 @@ class Session:
         from nosend import config  # noqa: PLC0415 - as above
 
         try:
-            path = config.find(self._config_file, os.environ)
+            path = places.find(self._config_file, os.environ)
         except ConfigError:
             return None
-        return config.load(path)
+        return config.load(Path(path))
 
     def database(self, given: str | None) -> Path:
-        """Give the database: the one named on the command line or in $NOSEND_DATABASE, else the configuration's."""
+        """Give the database: the one named on the command line or in $NOSEND_DATABASE, else the configuration's.
+
+        What else stands in the configuration does not matter then, be it wrong: a mailer is answered all the same.
+        """
+        if not given:
+            path = places.find(self._config_file, os.environ)
+            given = places.database(path, places.read(path))
         return Path(given) if given else self.settings.database
 
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nosend import places
 from nosend.config import exports, oauth, packs, settling, sinks
 from nosend.config.addresses import is_loopback, listen_address
 from nosend.config.exports import Export
@@ -22,9 +22,6 @@ from nosend.config.table import TABLES, checked, tables
 from nosend.errors import ConfigError
 from nosend.model import Accounts, Policy, Trust
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = [
     "TABLES",
     "TOP_KEYS",
@@ -36,7 +33,6 @@ __all__ = [
     "Settings",
     "Sink",
     "example",
-    "find",
     "load",
     "packs",
 ]
@@ -114,34 +110,9 @@ class Settings:
         return Trust(frozenset().union(*(mailbox.trust.forwarders for mailbox in self.mailboxes)))
 
 
-def find(given: str | None, environment: Mapping[str, str]) -> Path:
-    """Find the configuration file: the given one, $NOSEND_CONFIG, ./config.toml, the user's, the machine's."""
-    named = given or environment.get("NOSEND_CONFIG")
-    if named:
-        return Path(named)
-    home = Path(environment.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
-    places = (Path("config.toml"), home / "nosend" / "config.toml", Path("/etc/nosend/config.toml"))
-    for place in places:
-        if place.exists():
-            return place
-    raise ConfigError(
-        f"no configuration: looked for {', '.join(map(str, places))}. "
-        "`nosend init` writes one; --config FILE names another"
-    )
-
-
 def load(path: Path) -> Settings:
     """Read and check a configuration file. Raises ConfigError with every mistake in it."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"configuration {str(path)!r} does not exist: `nosend init {path}` writes one") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"configuration {str(path)!r} is not UTF-8: save it as UTF-8") from error
-    except OSError as error:
-        raise ConfigError(f"configuration {str(path)!r} cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"configuration {str(path)!r} is not TOML: {error}") from error
+    table = places.read(str(path))
     problems: list[str] = []
     top = checked({k: v for k, v in table.items() if k not in TABLES}, TOP_KEYS, "", problems)
     boxes = tables(table, "mailbox", problems)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nosend.config.key import Key, no_choice, required
+from nosend.entry import Entry
 from nosend.errors import ConfigError
-from nosend.model import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "json", "jsonl", "txt")
 KINDS = ("order", "buyer", "both")
 OF_A_KIND = {"order_id": "order", "buyer": "buyer"}  # columns that hold the value of an entry of this kind alone
-COLUMNS = (*(field.name for field in fields(Entry)), *OF_A_KIND)
+COLUMNS = (*Entry._fields, *OF_A_KIND)
 MANIFEST = ".manifest.json"  # what follows the file's name in that of its manifest
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from nosend import places
 from nosend.config.addresses import no_listener, no_prom
 from nosend.config.key import Key, no_choice, required
 from nosend.config.oauth import OAUTH_KEYS
@@ -75,7 +76,7 @@ def _no_poll(value: int) -> str:
 
 
 TOP_KEYS = (
-    Key("database", str, "nosend.db", "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),
+    Key("database", str, places.DATABASE, "the blacklist: a SQLite file, made with mode 0600", wrong=_empty),
     Key(
         "packs", str, "", "a folder with language packs of your own (*.toml), which win over nosend's of the same name"
     ),

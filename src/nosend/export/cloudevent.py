@@ -14,7 +14,7 @@ from nosend.errors import ConfigError
 from nosend.store import rows
 
 if TYPE_CHECKING:
-    from nosend.model import Change
+    from nosend.entry import Change
 
 CONTENT_TYPE = "application/cloudevents+json"
 _TYPE = "dev.nosend.blacklist"

@@ -1,11 +1,15 @@
-"""Entries -> csv, json, jsonl, txt. Pure; the same entries in the same order give the same bytes."""
+"""Rows of the list -> csv, json, jsonl, txt. Pure; the same rows in the same order give the same bytes.
+
+A row holds the plain values of an entry, in the order of `rows.COLUMNS`, as they stand in the view `blacklist`.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from nosend.config.exports import OF_A_KIND
 from nosend.store import rows
@@ -14,58 +18,74 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from nosend.config.exports import Content
-    from nosend.model import Entry
+    from nosend.store.rows import Plain, Row
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula (OWASP, CSV injection)
+_FORMULA = frozenset("=+-@\t\r")  # what a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)
+_KIND, _VALUE, _ACCOUNT = (rows.COLUMNS.index(name) for name in ("kind", "value", "account"))
+_AT_ONCE = 1_000  # rows in a piece of csv
+_object = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _csv(entries: Iterable[Entry]) -> Iterator[str]:
+def chosen(found: Iterable[Row], content: Content) -> Iterator[Row]:
+    """Leave out the rows that are not to be in an export, and those that would repeat the line before."""
+    cells = _cells_of(("value",) if content.format == "txt" else [name for name, _ in content.columns])
+    kinds, account = content.kinds, content.account
+    last: list[Plain] = []
+    for row in found:
+        if row[_KIND] in kinds and account in {"", row[_ACCOUNT]}:
+            line = cells(row)
+            if not line or line != last:
+                yield row
+            last = line
+
+
+def text(found: Iterable[Row], content: Content) -> Iterator[str]:
+    """Write rows that were `chosen`, in pieces."""
+    return _FORMATS[content.format](found, content)
+
+
+def _csv(found: Iterable[Row], content: Content) -> Iterator[str]:
     """Write a header line and a line an entry (RFC 4180). A cell that begins like a formula gets a leading `'`."""
-    yield _csv_line(rows.COLUMNS)
-    for entry in entries:
-        yield _csv_line([_cell(value) for value in rows.values(entry).values()])
+    columns = content.columns or [(name, name) for name in rows.COLUMNS]
+    cells = _cells_of([name for name, _ in columns])
+    yield _csv_lines([[shown for _, shown in columns]])
+    lines = map(cells, found) if content.columns else iter(found)
+    while piece := [_no_formula(line) for line in islice(lines, _AT_ONCE)]:
+        yield _csv_lines(piece)
 
 
-def _cell(value: str | int | None) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _no_formula(line: Iterable[Plain]) -> list[Plain]:
+    return [f"'{cell}" if isinstance(cell, str) and cell[:1] in _FORMULA else cell for cell in line]
 
 
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
+def _csv_lines(lines: Iterable[Iterable[Plain]]) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerows(lines)
+    return written.getvalue()
 
 
-def _json(entries: Iterable[Entry]) -> Iterator[str]:
+def _json(found: Iterable[Row], _: Content) -> Iterator[str]:
     """Write one array, an object a line."""
     between = "[\n"
-    for entry in entries:
-        yield between + _object(entry)
+    for row in found:
+        yield between + _object(dict(zip(rows.COLUMNS, row, strict=True)))
         between = ",\n"
     yield "[]\n" if between == "[\n" else "\n]\n"
 
 
-def _jsonl(entries: Iterable[Entry]) -> Iterator[str]:
+def _jsonl(found: Iterable[Row], _: Content) -> Iterator[str]:
     """Write an object a line."""
-    for entry in entries:
-        yield _object(entry) + "\n"
+    for row in found:
+        yield _object(dict(zip(rows.COLUMNS, row, strict=True))) + "\n"
 
 
-def _txt(entries: Iterable[Entry]) -> Iterator[str]:
-    """Write each value once, a line each; entries come ordered by value."""
-    last = None
-    for entry in entries:
-        if entry.value != last:
-            yield entry.value + "\n"
-        last = entry.value
+def _txt(found: Iterable[Row], _: Content) -> Iterator[str]:
+    """Write each value, a line each."""
+    for row in found:
+        yield f"{row[_VALUE]}\n"
 
 
-def _object(entry: Entry) -> str:
-    return json.dumps(rows.values(entry), ensure_ascii=False)
-
-
-FORMATS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
+_FORMATS: dict[str, Callable[[Iterable[Row], Content], Iterator[str]]] = {
     "csv": _csv,
     "json": _json,
     "jsonl": _jsonl,
@@ -73,38 +93,11 @@ FORMATS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
 }
 
 
-def chosen(entries: Iterable[Entry], content: Content) -> Iterator[Entry]:
-    """Leave out the entries that are not to be in an export, and those that would repeat the line before."""
-    names = ("value",) if content.format == "txt" else tuple(name for name, _ in content.columns)
-    kinds = content.kinds
-    last: list[str] | None = None
-    for entry in entries:
-        if entry.kind in kinds and content.account in {"", entry.account}:
-            line = _named(entry, names) if names else None
-            if line is None or line != last:
-                yield entry
-            last = line
+def _cells_of(names: Iterable[str]) -> Callable[[Row], list[Plain]]:
+    """Give what picks these columns from a row; those of one kind are empty in a row of the other."""
+    places = [(rows.COLUMNS.index("value" if name in OF_A_KIND else name), OF_A_KIND.get(name)) for name in names]
 
+    def cells(row: Row) -> list[Plain]:
+        return [row[at] if kind is None or row[_KIND] == kind else None for at, kind in places]
 
-def text(entries: Iterable[Entry], content: Content) -> Iterator[str]:
-    """Write entries that were `chosen`."""
-    return _with_columns(entries, content) if content.columns else FORMATS[content.format](entries)
-
-
-def _with_columns(entries: Iterable[Entry], content: Content) -> Iterator[str]:
-    """Write a csv with these columns."""
-    names = tuple(name for name, _ in content.columns)
-    yield _csv_line(shown for _, shown in content.columns)
-    for entry in entries:
-        yield _csv_line(_named(entry, names))
-
-
-def _named(entry: Entry, names: Iterable[str]) -> list[str]:
-    """Write the cells of these columns."""
-    return [_cell(_plain(entry, name)) for name in names]
-
-
-def _plain(entry: Entry, name: str) -> Any:
-    if name in OF_A_KIND:
-        return entry.value if entry.kind == OF_A_KIND[name] else None
-    return rows.plain(getattr(entry, name))
+    return cells

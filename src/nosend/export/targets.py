@@ -131,7 +131,7 @@ def _write(target: Export, snapshot: Snapshot, now: datetime) -> None:
     """Write a target and then its manifest, which gets the file's mode where it is new."""
     if target.file.exists() and not target.file.is_file():
         raise ConfigError(f"export {str(target.file)!r} is no ordinary file: name one that can be replaced")
-    entries = _Counted(formats.chosen(snapshot.entries(), target.content))
+    entries = _Counted(formats.chosen(snapshot.rows(), target.content))
     written = _Hashed(formats.text(entries, target.content))
     files.replace(target.file, written)
     told = _wanted(target, snapshot) | {

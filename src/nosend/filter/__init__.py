@@ -11,9 +11,9 @@ from nosend.errors import UnknownKeyError
 from nosend.filter import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from nosend.filter.table import Row, Table
+    from nosend.filter.table import Table
     from nosend.store.blacklist import Blacklist
 
 COLUMN = "nosend"  # the column that `annotate` adds
@@ -46,27 +46,29 @@ def sift(rows: Table, blacklist: Blacklist, wanted: Wanted) -> Iterator[str]:
     unknown: list[int] = []
     left_out = 0
     while batch := list(islice(rows.rows, _AT_ONCE)):
-        keys = _keys(batch)
+        numbers, written, cells = zip(*batch, strict=True)
+        keys = _keys(cells)
         listed = blacklist.blocked(key for key in keys if key is not None)
         if wanted.annotate:
-            yield from _annotated(rows, zip(batch, keys, strict=True), _answers(listed, blacklist, wanted), wanted)
+            yield from _annotated(rows, zip(written, keys, strict=True), _answers(listed, blacklist, wanted), wanted)
         else:
             refused = set() if permission.is_critical(wanted.purpose) else listed
             yield "".join(
-                row.written
-                for row, key in zip(batch, keys, strict=True)
-                if key is not None and (key in refused) is wanted.blocked
+                [
+                    row
+                    for row, key in zip(written, keys, strict=True)
+                    if (key in refused) is wanted.blocked and key is not None
+                ]
             )
         if None in keys:
-            without = [row.line for row, key in zip(batch, keys, strict=True) if key is None]
+            without = [number for number, key in zip(numbers, keys, strict=True) if key is None]
             left_out += len(without)
             unknown += without[: _TOLD - len(unknown)]
     if left_out:
         raise UnknownKeyError(_told(unknown, left_out))
 
 
-def _keys(batch: list[Row]) -> list[str | None]:
-    cells = [row.cell for row in batch]
+def _keys(cells: Sequence[str]) -> list[str | None]:
     return [*cells] if identifiers.are_plain(cells) else [table.key_of(cell) for cell in cells]
 
 
@@ -76,18 +78,18 @@ def _answers(listed: set[str], blacklist: Blacklist, wanted: Wanted) -> dict[str
 
 def _annotated(
     rows: Table,
-    batch: Iterator[tuple[Row, str | None]],
+    batch: Iterator[tuple[str, str | None]],
     answers: dict[str, permission.Decision],
     wanted: Wanted,
 ) -> Iterator[str]:
     for row, key in batch:
         if key is None:
             if not wanted.blocked:
-                yield _with_cell(rows, row.written, "no-key: neither an order id nor a buyer alias")
+                yield _with_cell(rows, row, "no-key: neither an order id nor a buyer alias")
             continue
         answer = answers.get(key) or permission.decide(identifiers.parse_key(key), (), wanted.purpose)
         if not (wanted.blocked and answer.may_send):
-            yield _with_cell(rows, row.written, f"{answer.permission}: {answer.reason}")
+            yield _with_cell(rows, row, f"{answer.permission}: {answer.reason}")
 
 
 def _with_cell(rows: Table, written: str, cell: str) -> str:

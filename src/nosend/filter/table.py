@@ -12,7 +12,7 @@ import io
 import re
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nosend import identifiers
 from nosend.errors import ConfigError, UnknownKeyError
@@ -30,12 +30,8 @@ _UTF8_BOM = "\u00ef\u00bb\u00bf"
 _UTF16_BOMS = ("\u00ff\u00fe", "\u00fe\u00ff")
 
 
-class Row(NamedTuple):
-    """One row: the number of its first line, as it was written with its line end, and the cell with the key."""
-
-    line: int
-    written: str
-    cell: str
+# One row: the number of its first line, as it was written with its line end, and the cell with the key
+Row = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ def read(stream: io.BufferedReader, column: str | None) -> Table:
     cut = _cut(lines, delimiter, blank)
     _, header, names = next(cut)
     at = _position([text(name).strip() for name in names], column)
-    rows = (Row(line, written, cells[at] if at < len(cells) else "") for line, written, cells in cut if cells)
+    rows = ((line, written, cells[at] if at < len(cells) else "") for line, written, cells in cut if cells)
     return Table(begin, header, rows, delimiter, encoding)
 
 
@@ -113,7 +109,7 @@ def _delimiter(line: str) -> str:
 def _plain(lines: Iterator[str], number: int) -> Iterator[Row]:
     for number, line in enumerate(lines, number + 1):  # noqa: B020, PLR1704 - goes on from there
         if cell := line.strip():
-            yield Row(number, line, cell)
+            yield number, line, cell
 
 
 def _cut(lines: Iterator[str], delimiter: str, before: int) -> Iterator[tuple[int, str, list[str]]]:
@@ -128,6 +124,9 @@ def _cut(lines: Iterator[str], delimiter: str, before: int) -> Iterator[tuple[in
     reader = csv.reader(remembered(), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
+            if len(written) == 1:
+                yield before + reader.line_num, written.pop(), cells
+                continue
             yield before + reader.line_num - len(written) + 1, "".join(written), cells
             written.clear()
     except csv.Error as error:

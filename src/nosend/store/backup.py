@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from nosend.errors import ConfigError, StoreUnavailableError
-from nosend.store import version
+from nosend.store import address, version
 from nosend.store.troubles import in_words, refuse_missing
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def copy(database: Path, target: Path) -> tuple[int, int]:
     StoreUnavailableError when it cannot be read or written, or the copy is damaged.
     """
     refuse_missing(database)
-    address = f"{database.absolute().as_uri()}?mode=ro"
-    with in_words(database), contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as source:
+    ro = address.of(database, "mode=ro")
+    with in_words(database), contextlib.closing(sqlite3.connect(ro, uri=True, timeout=_BUSY_SECONDS)) as source:
         source.execute(_OURS)
         version.refuse_newer(database, source)
         with in_words(target), contextlib.closing(sqlite3.connect(target)) as made:
@@ -69,4 +69,4 @@ def refuse_to_replace(target: Path, database: Path) -> None:
 
 def _opened(file: Path) -> sqlite3.Connection:
     """Open a file that nobody writes to."""
-    return sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)
+    return sqlite3.connect(address.of(file, "immutable=1"), uri=True)

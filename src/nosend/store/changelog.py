@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nosend.entry import Change
 from nosend.errors import UnknownChangeError
-from nosend.model import Change
 from nosend.store import rows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ POSITION = """
 """
 
 
-def must_be_known(path: Path, since: int, first: int, last: int) -> None:
+def must_be_known(path: str | Path, since: int, first: int, last: int) -> None:
     """Refuse a number after which changes may be missing, in a log that holds those from `first` to `last`."""
     if since > last:
         raise UnknownChangeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nosend.model import Change
+from nosend.entry import Change
 from nosend.store import changelog, rows
 from nosend.store.overview import Overview
 

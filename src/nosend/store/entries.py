@@ -10,17 +10,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nosend import standing
-from nosend.model import Action, Entry, Event
+from nosend.model import Action, Event
 from nosend.store import rows
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
 
+    from nosend.entry import Entry
+
     Key = tuple[str, str, str]  # kind, value, account: what an entry is known by
     Entries = dict[tuple[str, str], Entry]  # of one account, by kind and value
 
 _EVENT = ", ".join(rows.columns(Event))
+_ACTION = rows.columns(Event).index("action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,12 @@ def _counted(db: sqlite3.Connection, condition: str, named: dict[str, str]) -> l
 
 def _events(db: sqlite3.Connection, condition: str, values: Any) -> Iterator[tuple[int, Event]]:
     found = db.execute(f"SELECT id, {_EVENT} FROM events WHERE {condition} ORDER BY id", values).fetchall()
-    return ((number, rows.read(Event, tuple(row))) for number, *row in found)
+    return ((number, _event(row)) for number, *row in found)
+
+
+def _event(row: list[Any]) -> Event:
+    row[_ACTION] = Action(row[_ACTION])
+    return rows.read(Event, tuple(row))
 
 
 def log_change(db: sqlite3.Connection, now: datetime, *change: str) -> None:

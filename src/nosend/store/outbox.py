@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nosend.entry import Change
 from nosend.errors import ConfigError
-from nosend.model import Change
 from nosend.store import changelog, file, rows
 from nosend.store.ledger import Ledger
 from nosend.store.parcel import Parcel

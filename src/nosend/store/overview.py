@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nosend.errors import UnknownKeyError
-from nosend.store import rows, version
-from nosend.store.blacklist import Blacklist
+from nosend.store import beside, rows
+from nosend.store.beside import Beside
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from datetime import datetime
 
     from nosend.identifiers import Key
-
-
-_WAITING = f"FROM ledger WHERE {rows.WAITS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +133,10 @@ class State:
     entries: dict[str, int]
 
 
-class Overview(Blacklist):
+class Overview(Beside):
     """The reading side with the tables behind the list; also of a database that is still empty."""
 
     _must_have_been_read = False
-
-    def _check_that_it_is_one(self, db: sqlite3.Connection) -> None:
-        super()._check_that_it_is_one(db)
-        version.refuse_older(self._path, db)
 
     def state(self) -> State:
         """Tell how it is."""
@@ -169,43 +161,22 @@ class Overview(Blacklist):
         """Tell how each mailbox fared."""
         return tuple(Round(*row) for row in self._query(_ROUNDS))
 
-    def never_read(self) -> tuple[str, ...]:
-        """Give the accounts whose mailbox was never read to its end: what is not listed may stand there."""
-        return tuple(
-            name for (name,) in self._query("SELECT account FROM rounds WHERE last_success_at IS NULL ORDER BY 1")
-        )
-
-    def is_suspected(self, key: Key) -> bool:
-        """Tell whether a mail that waits for a person names this key."""
-        return bool(self._query(f"SELECT 1 {_WAITING} AND {_NAMES[key.kind]} LIMIT 1", key.value))
-
     def history(self, key: Key) -> tuple[Notice, ...]:
         """Give all that was said of a key, or of its buyer by notices for other orders, with the places of its mail.
 
         In the order of the times that it is about.
         """
         column = "order_id" if key.kind == "order" else "buyer"
-        found = self._query(_HISTORY.format(column=column, names=_NAMES[key.kind]), *(key.value,) * 4)
+        found = self._query(
+            _HISTORY.format(said=beside.SAID.format(column=column), names=beside.NAMES[key.kind]), *(key.value,) * 4
+        )
         return tuple(Notice(*(*row[:-2], self._places(*row[-2:]))) for row in found)
-
-    def why_off(self, key: Key) -> str:
-        """Tell why a key that something listed is not listed: a person's word, or its age; "" if nothing listed it."""
-        said = self._query(_WORDS.format(column="order_id" if key.kind == "order" else "buyer"), *(key.value,) * 2)
-        last = {action: f"{why} ({at[:10]})" for action, why, at in said}
-        actions = [action for action, *_ in said]
-        if "allow" in actions and "disallow" not in actions[actions.index("allow") :]:
-            return last["allow"]
-        if "remove" in actions:
-            return last["remove"]
-        counts = any(notice.action in {"opt_out", "accept", "add", "import"} for notice in self.history(key))
-        ended = counts and self._query("SELECT 1 FROM policy WHERE expire_days > 0")
-        return "its entry ended some days after the last notice, as expire_days says" if ended else ""
 
     def waiting(self) -> Iterator[Waiting]:
         """Go through suspects and what was set aside, oldest first, each mail once."""
         found = self._query(
             "SELECT min(id), verdict, written_at, account, folder, uid, sender, subject, rule, why"
-            f" {_WAITING} GROUP BY account, key ORDER BY written_at, id"
+            f" FROM ledger WHERE {rows.WAITS} GROUP BY account, key ORDER BY written_at, id"
         )
         return (Waiting(*row) for row in found)
 
@@ -239,26 +210,10 @@ class Overview(Blacklist):
 
 
 _HISTORY = """
-    WITH said AS (
-        SELECT * FROM events WHERE {column} = ?
-        UNION
-        SELECT events.* FROM orders JOIN events ON events.account = orders.account AND events.buyer = orders.buyer
-        WHERE orders.{column} = ?
-        UNION
-        SELECT events.* FROM orders JOIN orders other USING (account, buyer)
-        JOIN events ON events.account = other.account AND events.order_id = other.order_id
-        WHERE orders.{column} = ? AND events.action IN ('opt_out', 'accept')
-    )
-    SELECT opted_out_at, recorded_at, account, action, order_id, buyer, source, why, mailbox, key FROM events
+{said}    SELECT opted_out_at, recorded_at, account, action, order_id, buyer, source, why, mailbox, key FROM events
     WHERE id IN (SELECT id FROM said) OR (action = 'reject' AND ((mailbox, key) IN (SELECT mailbox, key FROM said)
         OR EXISTS (SELECT 1 FROM ledger WHERE ledger.account = mailbox AND ledger.key = events.key AND {names})))
     ORDER BY opted_out_at, id
-"""
-_WORDS = """
-    SELECT action, why, recorded_at FROM events WHERE action IN ('allow', 'disallow', 'remove') AND ({column} = ?
-        OR EXISTS (SELECT 1 FROM orders WHERE orders.account = events.account AND orders.buyer = events.buyer
-            AND events.order_id = '' AND orders.order_id = ?))
-    ORDER BY id
 """
 _ROUNDS = """
     SELECT account, finished_at, last_success_at, trouble, trouble_since,
@@ -267,7 +222,6 @@ _ROUNDS = """
         (SELECT sum(max(0, last_uid - uid)) FROM cursors WHERE cursors.account = rounds.account)
     FROM rounds ORDER BY account
 """
-_NAMES = {"order": "instr(ledger.orders, ' ' || ? || ' ')", "buyer": "ledger.buyer = ?"}
 # known wordings that wait for what the user asks of proof or of accounts
 _OF_CONFIG = "(why LIKE '%no proof of authenticity%' OR why LIKE '%of the configured accounts%')"
 # of a mail in several folders the copy counts of which most is known

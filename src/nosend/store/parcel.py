@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nosend.model import Change
+    from nosend.entry import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from nosend.errors import StoreRefusedError
+from nosend.store import address
 from nosend.store.troubles import in_words
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def try_to_write(path: Path) -> None:
             "nosend as its owner"
         )
     with in_words(path):
-        address = f"{path.absolute().as_uri()}?mode=rw"
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)) as db:
+        rw = address.of(path, "mode=rw")
+        with contextlib.closing(sqlite3.connect(rw, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)) as db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("CREATE TABLE probe_of_doctor (bytes BLOB)")
             db.execute("INSERT INTO probe_of_doctor VALUES (zeroblob(?))", (_SIZE,))

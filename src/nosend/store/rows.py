@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from nosend.model import Action, Entry, Event, Kind
+from nosend.entry import Entry
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+Value = TypeVar("Value")
+Plain = str | int | None
+Row = tuple[Plain, ...]
 
-    Value = TypeVar("Value", bound=DataclassInstance)
 
-
-def columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
-    """Give the columns of a value's table: its fields."""
-    return tuple(field.name for field in fields(kind))
+def columns(kind: type[Any]) -> tuple[str, ...]:
+    """Give the columns of a value's table: its fields, be it a dataclass or a named tuple."""
+    names: tuple[str, ...] = kind.__match_args__
+    return names
 
 
 COLUMNS = columns(Entry)
@@ -24,7 +23,7 @@ SET_ASIDE = "set_aside"  # beside the kinds of verdicts: a mail that could not b
 TRIES = 5  # attempts at judging a waiting mail again that were begun and not finished, before it is left alone
 PASSED_OVER = "amazon-other"  # the rule that speaks of a mail of Amazon's in which no rule knows a cause
 # a row of the ledger that waits for a person: not decided, and listed by no copy of it that was believed
-WAITS = f"""ledger.verdict IN ('{Kind.SUSPECT}', '{SET_ASIDE}')
+WAITS = f"""ledger.verdict IN ('suspect', '{SET_ASIDE}')
     AND NOT EXISTS (SELECT 1 FROM events WHERE events.mailbox = ledger.account AND events.key = ledger.key)"""
 
 
@@ -38,9 +37,9 @@ def stamp(when: datetime) -> str:
     return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def values(value: DataclassInstance) -> dict[str, str | int | None]:
+def values(value: Any) -> dict[str, Plain]:
     """Write a value as plain ones by column name, in the order of the columns: what exports and the database hold."""
-    return {name: plain(getattr(value, name)) for name in columns(type(value))}
+    return {name: plain(getattr(value, name)) for name in value.__match_args__}
 
 
 def plain(value: Any) -> Any:
@@ -50,15 +49,29 @@ def plain(value: Any) -> Any:
 
 def read(kind: type[Value], row: tuple[Any, ...]) -> Value:
     """Make a value of a row in the order of its columns. Times are `at` or end in `_at`."""
-    return kind(**{name: _read(kind, name, v) for name, v in zip(columns(kind), row, strict=True)})
+    return kind(*(_read(name, value) for name, value in zip(columns(kind), row, strict=True)))
 
 
-def _read(kind: type[Value], name: str, value: Any) -> Any:
-    if (name == "at" or name.endswith("_at")) and value:
-        return datetime.fromisoformat(value)
-    return Action(value) if name == "action" and kind is Event else value
+def _read(name: str, value: Any) -> Any:
+    return _time(value) if (name == "at" or name.endswith("_at")) and value else value
 
 
 def entry(row: tuple[Any, ...]) -> Entry:
     """Make an entry of a row in the order of COLUMNS."""
-    return read(Entry, row)
+    kind, value, account, marketplace, opted_out_at, listed_at, last_notice_at, notices, source, why, expires_at = row
+    return Entry(
+        kind,
+        value,
+        account,
+        marketplace,
+        _time(opted_out_at),
+        _time(listed_at),
+        _time(last_notice_at),
+        notices,
+        source,
+        why,
+        _time(expires_at) if expires_at else None,
+    )
+
+
+_time = datetime.fromisoformat

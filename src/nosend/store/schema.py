@@ -70,6 +70,12 @@ def outbox(db: Database) -> None:
     _run(db, _OUTBOX)
 
 
+@migrations()
+def lookups(db: Database) -> None:
+    """Let an order or a buyer be found among the orders without an account."""
+    _run(db, _LOOKUPS)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -302,4 +308,10 @@ CREATE TABLE outbox (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_waiting ON outbox (sink, tried_at, seq) WHERE parked_at IS NULL;
 CREATE INDEX change_log_value ON change_log (value)
+"""
+
+_LOOKUPS = """
+CREATE INDEX orders_order ON orders (order_id);
+DROP INDEX orders_buyer;
+CREATE INDEX orders_buyer ON orders (buyer, account)
 """

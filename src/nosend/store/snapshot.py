@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Self
 
-from nosend.model import Change
-from nosend.store import changelog, rows
+from nosend.entry import Change
+from nosend.store import address, changelog, rows
 from nosend.store.blacklist import Blacklist
 from nosend.store.troubles import in_words
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from nosend.model import Entry
+    from nosend.entry import Entry
 
 _BUSY_SECONDS = 10.0
 
@@ -32,7 +32,7 @@ class Snapshot:
         self._path = path
         with in_words(path):
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+                address.of(path, "mode=ro"), uri=True, timeout=_BUSY_SECONDS, isolation_level=None
             )
         try:
             with in_words(path):
@@ -42,11 +42,10 @@ class Snapshot:
             self.close()
             raise
 
-    def entries(self) -> Iterator[Entry]:
-        """Go through all entries, ordered by value, kind and account."""
+    def rows(self) -> Iterator[rows.Row]:
+        """Go through all entries, ordered by value, kind and account, each as the plain values of its row."""
         with in_words(self._path):
-            for row in self._db.execute(f"SELECT {_ENTRY} FROM blacklist e ORDER BY value, kind, account"):
-                yield rows.entry(row)
+            yield from self._db.execute(f"SELECT {_ENTRY} FROM blacklist e ORDER BY value, kind, account")
 
     def latest(self, since: int) -> Iterator[tuple[Change, Entry | None]]:
         """Give the last change of each entry that has changed since, by number, and what the entry is now, if it is.

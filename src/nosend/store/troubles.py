@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def in_words(path: Path) -> Iterator[None]:
+def in_words(path: str | Path) -> Iterator[None]:
     """Raise StoreRefusedError (name another file) or StoreUnavailableError (try again) for SQLite's errors."""
     try:
         yield
@@ -22,14 +23,14 @@ def in_words(path: Path) -> Iterator[None]:
         raise worded(path, error) from error
 
 
-def refuse_missing(path: Path) -> None:
+def refuse_missing(path: str | Path) -> None:
     """Raise StoreRefusedError for a path that is no file, which SQLite would tell in words that help nobody."""
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
+    if not os.path.isfile(path):  # noqa: PTH113 - pathlib takes long to load
+        what = "is not a file" if os.path.exists(path) else "does not exist"  # noqa: PTH110
         raise StoreRefusedError(f"database {str(path)!r} {what}: name the file that `nosend sync` writes")
 
 
-def worded(path: Path, error: sqlite3.Error) -> StoreRefusedError | StoreUnavailableError:
+def worded(path: str | Path, error: sqlite3.Error) -> StoreRefusedError | StoreUnavailableError:
     """Say what an error of SQLite means for who uses the database."""
     name, text = f"database {str(path)!r}", str(error)
     if "locked" in text or "busy" in text:

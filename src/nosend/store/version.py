@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-VERSION = 9  # how many migrations `schema` has
+VERSION = 10  # how many migrations `schema` has
 
 
 def of(db: sqlite3.Connection) -> int:
@@ -26,7 +26,7 @@ def write(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def refuse_newer(path: Path, db: sqlite3.Connection) -> None:
+def refuse_newer(path: str | Path, db: sqlite3.Connection) -> None:
     """Refuse a database that a newer nosend wrote: what its tables mean is not known, to readers neither."""
     if of(db) > VERSION:
         raise StoreRefusedError(
@@ -34,7 +34,7 @@ def refuse_newer(path: Path, db: sqlite3.Connection) -> None:
         )
 
 
-def refuse_older(path: Path, db: sqlite3.Connection) -> None:
+def refuse_older(path: str | Path, db: sqlite3.Connection) -> None:
     """Refuse a database that no nosend of today has written to yet."""
     if of(db) < VERSION:
         raise StoreUnavailableError(
