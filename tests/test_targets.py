@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from conftest import UNTRUSTING, Shell, expected
+from nosend import Blacklist
 from nosend.config.exports import Content, Export
 from nosend.errors import ConfigError, StoreUnavailableError
 from nosend.export import targets
@@ -227,6 +228,7 @@ _REWRITE = """
 import resource, sys
 from datetime import UTC, datetime
 from pathlib import Path
+from nosend import Blacklist
 from nosend.config.exports import Content, Export
 from nosend.export import targets
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -340,6 +342,7 @@ _LIST = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
+from nosend import Blacklist
 from nosend.config.exports import Content, Export
 from nosend.export import targets
 from nosend.store.ledger import Ledger
@@ -528,3 +531,31 @@ def test_watch_takes_other_exports_with_a_new_configuration(nosend: Shell, dovec
     running.until((nosend.folder / "late.txt.manifest.json").exists)
     running.end()
     assert exported(nosend, "late.txt") == [order(1)]
+
+
+def test_what_a_person_adds_meanwhile_is_in_the_file_and_told(nosend: Shell, dovecot: Dovecot, watch) -> None:  # noqa: F811
+    """All ways out at once: the file, the sink, and `Blacklist`; also of what another process wrote."""
+    dovecot.fill("all-ways", [notice(1)])
+    configure(nosend, "all-ways", dovecot.port, {"poll_seconds": 290})
+    add_export(nosend)
+    told = nosend.folder / "told"
+    told.write_text("")
+    with (nosend.folder / "config.toml").open("a") as file:
+        file.write('\n[[sink]]\nname = "told"\ncommand = ["sh", "-c", "cat >> told; echo >> told"]\n')
+    running = watch()
+    running.until_listed(order(1))
+    with Blacklist(nosend.folder / "nosend.db") as blacklist:
+        assert order(5) not in blacklist
+        nosend("add", order(5), "--reason", "by phone", "--account", "shop")
+        assert order(5) in blacklist
+        assert exported(nosend) == [order(1), order(5)]
+        running.until(lambda: told.read_text().count("\n{") == 1)
+        nosend("remove", order(5), "--reason", "a mistake")
+        assert order(5) not in blacklist
+        assert exported(nosend) == [order(1)]
+        running.until(lambda: told.read_text().count("\n{") == 2)
+    running.end()
+    events = [json.loads(line)["data"] for line in told.read_text().splitlines() if line]
+    assert [(one["action"], one["value"]) for one in events] == [
+        ("added", order(1)), ("added", order(5)), ("removed", order(5)),
+    ]  # fmt: skip

@@ -72,7 +72,7 @@ def outbox(db: Database) -> None:
 
 @migrations()
 def lookups(db: Database) -> None:
-    """Let an order or a buyer be found among the orders without an account."""
+    """Find an order or a buyer among the orders without an account; DuckDB takes an unquoted `at` for a keyword."""
     _run(db, _LOOKUPS)
 
 
@@ -313,5 +313,9 @@ CREATE INDEX change_log_value ON change_log (value)
 _LOOKUPS = """
 CREATE INDEX orders_order ON orders (order_id);
 DROP INDEX orders_buyer;
-CREATE INDEX orders_buyer ON orders (buyer, account)
+CREATE INDEX orders_buyer ON orders (buyer, account);
+DROP VIEW changes;
+CREATE VIEW changes AS
+    SELECT seq, "at", action, kind, value, account
+    FROM change_log
 """
