@@ -198,6 +198,7 @@ def test_a_restored_backup_is_gone_on_with(shop: Shell) -> None:
         for end in ("-wal", "-shm"):
             Path(f"{database}{end}").unlink(missing_ok=True)
         (shop.folder / "restored.db").replace(database)
+        time.sleep(0.02)  # after which it is asked at the latest
         assert order(4) not in open_meanwhile
         assert order(3) in open_meanwhile
         with Ledger(database) as ledger:

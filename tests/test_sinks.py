@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -62,7 +61,7 @@ def test_a_change_is_a_cloudevent() -> None:
 
 def test_the_same_change_has_the_same_id_and_no_other_has_it() -> None:
     other = {"seq": 18, "at": CHANGE.at + timedelta(seconds=1)}
-    others = [replace(CHANGE, **{name: other.get(name, "other")}) for name in rows.columns(Change)]
+    others = [CHANGE._replace(**{name: other.get(name, "other")}) for name in rows.columns(Change)]
     assert cloudevent.of(CHANGE, None).id == ENVELOPE.id, "whatever the entry is by now"
     assert len({cloudevent.of(one, ENTRY).id for one in [CHANGE, *others]}) == 7
     assert re.fullmatch("[0-9a-f]{32}", ENVELOPE.id)
@@ -276,7 +275,7 @@ def test_the_receiver_of_the_docs_takes_what_is_ours_once(tmp_path: Path) -> Non
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert answer == post(url) == Answer(Outcome.DELIVERED)
-        other = cloudevent.of(replace(CHANGE, seq=18, action="removed"), None)
+        other = cloudevent.of(CHANGE._replace(seq=18, action="removed"), None)
         stranger, old = b"x" * 32, NOW - timedelta(minutes=10)
         for key, at in ((stranger, NOW), (KEY, old)):
             answer = sinks.post(url, other, lambda key=key: key, Attempt(at, 10.0))
