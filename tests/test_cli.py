@@ -76,8 +76,8 @@ def test_help_shows_verbs_and_exit_codes(nosend: Shell) -> None:
     verbs = set(re.findall(r"^  ([a-z]+)  ", text.partition("Commands:")[2], re.MULTILINE))
     assert verbs == {
         "add", "adopt", "allow", "backup", "changes", "check", "demo", "disallow", "doctor", "explain", "export",
-        "filter", "import", "init", "list", "login", "orders", "outbox", "rebuild", "remove", "review", "rules", "scan",
-        "show", "status", "sync", "undo", "watch",
+        "filter", "import", "init", "list", "login", "orders", "outbox", "privacy", "rebuild", "remove", "review",
+        "rules", "scan", "show", "status", "sync", "undo", "watch",
     }  # fmt: skip
 
 

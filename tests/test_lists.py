@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,3 +147,27 @@ def test_a_file_that_is_no_list_changes_nothing(shop: Shell, text: str, words: l
 
 def test_names_that_nosend_uses_itself_are_no_source(shop: Shell) -> None:
     assert "cannot be the name of a list" in shop("import", "-", "--source", "notice", input=ORDER, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("import", "-", "--source", "tool"), f"{ORDER}\n"),
+        (("orders", "import", "-"), f"order-id,buyer-email\n{ORDER},{BUYER}\n"),
+    ],
+    ids=["list", "orders"],
+)
+def test_a_list_that_is_still_being_written_holds_up_nobody(shop: Shell, words: tuple[str, ...], line: str) -> None:
+    command = [sys.executable, "-m", "nosend", *words]
+    with subprocess.Popen(
+        command, cwd=shop.folder, env=shop.env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    ) as slow:
+        assert slow.stdin
+        slow.stdin.write(line * 10_000)  # more than the pipe holds: it was read
+        slow.stdin.flush()
+        shop("add", OTHER, "--reason", "meanwhile", "--by", "anna")
+        assert values(shop) == {OTHER}
+        slow.stdin.close()
+        assert slow.wait(30) == 0
+        assert slow.stderr
+        assert "1 keys listed" in (told := slow.stderr.read()) or "1 orders new" in told

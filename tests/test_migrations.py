@@ -25,14 +25,15 @@ LATE = {"02-decisions": 2}  # entries that rebuild adds: what was accepted was n
 NOTICED = "112-7654321-1234567"  # listed in the newest ones only; a key that all verbs may be asked about
 READING = (
     ("check", NOTICED), ("list",), ("show", NOTICED), ("export",), ("export", "--since", "0"),
-    ("changes", "--since", "0"), ("filter",), ("status",), ("review",), ("outbox",),
+    ("changes", "--since", "0"), ("filter",), ("status",), ("review",), ("outbox",), ("privacy", "report", NOTICED),
 )  # fmt: skip
 SAID = ("--reason", "asked", "--by", "sue", "--account", "shop")
 WRITING = (
     ("add", NOTICED, *SAID), ("remove", NOTICED, *SAID), ("allow", NOTICED, *SAID), ("disallow", NOTICED, *SAID),
     ("import", "-", "--source", "other", "--account", "shop"), ("undo",),
     ("orders", "import", "-", "--account", "shop"), ("rebuild",), ("review", "accept", "7"),
-    ("scan", "--account", "shop", "-"), ("outbox", "retry"),
+    ("scan", "--account", "shop", "-"), ("outbox", "retry"), ("privacy", "forget", NOTICED),
+    ("privacy", "purge", "--older-than", "1"),
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from nosend.errors import UnknownKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # code, top-level domain, marketplace id. UK, not GB: Amazon's own word.
 _MARKETPLACES = (
@@ -59,8 +59,11 @@ _ALIAS = re.compile(r"[a-z0-9]{8,32}")
 _PLAIN_ORDER = r"(?:[0-9]{3}|D[0-9]{2})-[0-9]{7}-[0-9]{7}"
 _PLAIN_ALIAS = r"[a-z0-9]{8,32}@"
 _PLAIN_KEY = re.compile(rf"{_PLAIN_ORDER}|{_PLAIN_ALIAS}(?P<domain>[a-z.]{{16,40}})")
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'@]{1,64}@[\w.-]{1,255}")
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'@]{1,64}@[\w.-]{0,254}\w")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")  # RFC 5322, dot-atom
+# what stands in the place of an alias: its hash (`store.hashing`), or nothing that leads to it any more
+HASHED, FORGOTTEN = "hmac-sha256:", "forgotten:"
+_HASHED_ALIAS = re.compile(rf"{HASHED}[0-9a-f]{{64}}")
 _NO_ALIAS = ("no-reply", "noreply", "donotreply", "do-not-reply")  # buyers that many orders share
 
 # Zero-width characters, joiners, directional marks, soft hyphen, BOM: seen inside words, meaning nothing.
@@ -139,7 +142,17 @@ def replace_order_ids(text: str, place: str) -> str:
 def masked(text: str) -> str:
     """Give a text without order ids and buyer aliases, for a log: what servers say may repeat them."""
     without = replace_order_ids(text, "***")
-    return _ADDRESS.sub(lambda found: "***" if is_buyer_address(found[0]) else found[0], without)
+    return replace_aliases(without, lambda _: "***")
+
+
+def replace_aliases(text: str, place: Callable[[str], str]) -> str:
+    """Put something else in the place of each buyer's address in a text; `place` is given it in small letters."""
+    return _ADDRESS.sub(lambda found: place(found[0].lower()) if is_buyer_address(found[0]) else found[0], text)
+
+
+def is_forgotten(value: str) -> bool:
+    """Tell whether a word stands in the place of an alias that was forgotten."""
+    return value.startswith(FORGOTTEN)
 
 
 def alias(address: str) -> str | None:
@@ -217,6 +230,8 @@ def parse_key(text: str) -> Key:
         return Key("order", bare.upper())
     if address := alias(bare):
         return Key("buyer", address)
+    if _HASHED_ALIAS.fullmatch(bare.lower()):  # as exports of a database with hashes name a buyer
+        return Key("buyer", bare.lower())
     if is_buyer_address(bare) and _LOCAL_PART.fullmatch(bare.rpartition("@")[0]):
         # a pseudo-buyer, or a shape not seen yet: a well-formed question whose answer is "not listed"
         return Key("buyer", bare.lower())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from nosend import identifiers, letter, log, workers
 from nosend.config import packs
-from nosend.errors import ConfigError
+from nosend.errors import ConfigError, StoreUnavailableError
 from nosend.judging import Judging, now
 from nosend.mailbox import archive, dkim, folders, login, sent
 from nosend.mailbox.imap import ImapMailbox
@@ -58,6 +59,7 @@ def sync(
     stops neither the others nor what it gave before; troubles of the store stop the round.
     """
     report = Report()
+    keep_names(settings, store)
     try:
         known = rules.load(packs.sources(settings.packs))
     except ConfigError as trouble:
@@ -78,10 +80,18 @@ def sync(
     return report
 
 
+def keep_names(settings: Settings, store: Store) -> None:
+    """Begin to keep hashes in the place of aliases, if the configuration says so; before anything is written."""
+    if settings.keeps_hashes and store.keep_hashes(now()):
+        _log.info("buyers' aliases are kept as hashes from now on; keep the key beside the database safe")
+
+
 def keep_house(settings: Settings, store: Store) -> None:
-    """Let end what ends by its age: entries, and kept bytes."""
+    """Let end what ends by its age: entries, and kept bytes; wipe off the file what was taken out, if nobody reads."""
     store.end_entries(now(), settings.expire_days)
     store.expire(now(), timedelta(days=settings.keep_days), settings.keep_megabytes * 1_000_000)
+    with contextlib.suppress(StoreUnavailableError):
+        store.wipe()
 
 
 def one_round(visit: Visit) -> Report:

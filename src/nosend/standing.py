@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nosend.entry import Entry
+from nosend.identifiers import is_forgotten
 from nosend.model import Action, Event
 
 if TYPE_CHECKING:
@@ -97,14 +98,14 @@ def entries(buyer: str | None, orders: Mapping[str, datetime | None], events: Se
     `orders` tells since when an order is known to be the buyer's by an order report or sent mail, None where only
     notices say so. `events` are all that count (`heard`) of these keys, in the order they were recorded. An opt-out
     that came in a notice for one order is the buyer's; what a person added or imported lists the key that it names.
-    A buyer who is listed blocks their known orders; what a person said of the buyer holds for all orders, what was
-    said of one order for that order alone.
+    A buyer who is listed blocks their known orders; one whose alias was forgotten does so without an entry. What a
+    person said of the buyer holds for all orders, what was said of one order for that order alone.
     """
     of_buyer = [event for event in events if _is_of_buyer(event, buyer, orders)]
     standing = stands(of_buyer)
     whole = standing.entry(("buyer", buyer)) if buyer else None
     words = [event for event in of_buyer if event.action in _WORDS]
-    listed = {("buyer", buyer): whole} if buyer and whole else {}
+    listed = {("buyer", buyer): whole} if buyer and whole and not is_forgotten(buyer) else {}
     said: dict[str, list[Event]] = {order: [] for order in orders}
     for event in events:
         if event.order_id in said:
@@ -141,7 +142,8 @@ def _cause(counted: Sequence[Event]) -> Event:
 def _inherited(whole: Entry, cause: Event, order: str, known_at: datetime) -> Entry:
     """Make the entry of an order of a listed buyer."""
     told = f"by notice for order {cause.order_id}" if cause.action in _NOTICES else f"({whole.why})"
-    why = f"order of buyer {whole.value}, who opted out on {whole.opted_out_at:%Y-%m-%d} {told}"
+    buyer = "a buyer who was forgotten" if is_forgotten(whole.value) else f"buyer {whole.value}"
+    why = f"order of {buyer}, who opted out on {whole.opted_out_at:%Y-%m-%d} {told}"
     listed_at = max(whole.listed_at, known_at)
     return whole._replace(kind="order", value=order, listed_at=listed_at, source="buyer", why=why)
 

@@ -35,6 +35,12 @@ _POISON = f"the process died {_UNFINISHED_BEFORE_SET_ASIDE} times while it was j
 class Store(settling.Store, Protocol):
     """What the service needs of a store."""
 
+    def keep_hashes(self, now: datetime) -> bool:
+        """Keep aliases as hashes from now on; gives whether they were kept as they are."""
+
+    def wipe(self) -> None:
+        """See to it that the file holds no bytes of what was taken out of its tables."""
+
     def cursor(self, account: str, folder: str, origin: str, uidvalidity: int) -> Cursor:
         """Say how far a folder was read."""
 

@@ -40,6 +40,7 @@ VERBS = {
     "orders": "orders.orders",
     "outbox": "outbox.outbox",
     "backup": "backup.backup",
+    "privacy": "privacy.privacy",
     "review": "review.review",
     "rules": "rules.rules",
     "doctor": "doctor.doctor",

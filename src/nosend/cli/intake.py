@@ -165,7 +165,7 @@ def scan(session: Session, paths: tuple[str, ...], account: str | None, database
     names = archive.files(paths)
     judging = service.judging_of(settings, account)
     path = session.database(database)
-    with Ledger(path) as ledger, Bar() as bar:
+    with session.opened(Ledger, path) as ledger, Bar() as bar:
         report = service.scan(names, account, judging, ledger, bar)
     return _told(report + Report(troubles=rewrite_exports(session, path)))
 

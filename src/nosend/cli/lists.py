@@ -177,7 +177,7 @@ def exported(session: Session, database: str | None) -> int:
 def _lists(session: Session, database: str | None) -> Lists:
     from nosend.store.lists import Lists  # noqa: PLC0415 - each verb loads what it needs
 
-    return Lists(session.database(database))
+    return session.opened(Lists, session.database(database))
 
 
 def chosen_account(session: Session, lists: Lists, given: str | None) -> str:

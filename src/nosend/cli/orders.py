@@ -44,7 +44,7 @@ def import_(
     from nosend.reports import orders as reports  # noqa: PLC0415
     from nosend.store.lists import Lists  # noqa: PLC0415
 
-    with Lists(session.database(database)) as lists:
+    with session.opened(Lists, session.database(database)) as lists:
         name = chosen_account(session, lists, account)
         for file in files:
             count = _Counted(reports.read(file, columns))
@@ -85,7 +85,7 @@ def scan_sent(session: Session, accounts: tuple[str, ...], folder: str, since: d
             tell(*str(trouble).splitlines(), level=logging.ERROR)
             codes.add(trouble.exit_code)
             continue
-        with Lists(settings.database) as lists:
+        with session.opened(Lists, settings.database) as lists:
             _tell(f"{mailbox.account}: sent mail", lists.know(found, mailbox.account, "sent", now()))
     return max(*codes, exported(session, None))
 

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from nosend.config import Settings
+    from nosend.store.ledger import Ledger
 
 Verb = TypeVar("Verb", bound="Callable[..., Any]")
+Store = TypeVar("Store", bound="Ledger")
 
 FORMATS = ("text", "json")
 KIND = click.Choice(["order", "buyer", "both"])
@@ -68,6 +70,19 @@ class Session:
             path = places.find(self._config_file, os.environ)
             given = places.database(path, places.read(path))
         return Path(given) if given else self.settings.database
+
+    def opened(self, kind: type[Store], database: Path) -> Store:
+        """Open a database for writing as the configuration says that buyers' aliases are kept, if it is its own."""
+        try:
+            settings = self.settings_or_none
+        except ConfigError:  # of a verb that does its work by --database
+            settings = None
+        store = kind(database)
+        if settings and settings.keeps_hashes and database.resolve() == settings.database.resolve():
+            from nosend.judging import now  # noqa: PLC0415 - `check` does not need it
+
+            store.keep_hashes(now())
+        return store
 
 
 def database_option(verb: Verb) -> Verb:

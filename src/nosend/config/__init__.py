@@ -98,6 +98,7 @@ class Settings:
     poll_seconds: int = 120
     exports: tuple[Export, ...] = ()
     sinks: tuple[Sink, ...] = ()
+    keeps_hashes: bool = False
 
     def trust_of(self, account: str) -> Trust:
         """Give what is trusted in the mails of an account that come from no mailbox.
@@ -148,13 +149,17 @@ def load(path: Path) -> Settings:
         poll_seconds=top["poll_seconds"],
         exports=targets,
         sinks=tuple(sinks.of(one, path) for one in sunk),
+        keeps_hashes=top["privacy"] == "hash",
     )
 
 
 def _taken(top: dict[str, Any], path: Path) -> dict[str, Path | None]:
     """Give the files that no export may replace, by what they are."""
     names = {name: top.get(name, "") for name in ("database", "heartbeat_file", "metrics_file")}
-    beside = {f"the database's {end}": f"{names['database']}{end}" for end in ("-wal", "-shm", ".lock", ".export.lock")}
+    beside = {
+        f"the database's {end}": f"{names['database']}{end}"
+        for end in ("-wal", "-shm", ".lock", ".export.lock", ".key")
+    }
     return {"the configuration": path} | {name: _path(path, value) for name, value in (names | beside).items()}
 
 

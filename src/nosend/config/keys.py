@@ -17,6 +17,7 @@ from nosend.config.settling import SETTLING_KEYS
 
 TLS = ("implicit", "starttls", "none")
 AUTHENTICITY = ("prefer", "require", "off")
+PRIVACY = ("plain", "hash")
 UNKNOWN_ACCOUNT = ("own", "suspect")
 
 
@@ -86,6 +87,14 @@ TOP_KEYS = (
         0,
         "days after its last notice after which an entry ends; 0: never, for Amazon knows no opt-in either",
         wrong=_no_days,
+    ),
+    Key(
+        "privacy",
+        str,
+        "plain",
+        '"hash": aliases are kept only as hashes, under a key that nosend makes beside the database, and no bytes of\n'
+        "# mails; there is no way back (docs/privacy.md)",
+        wrong=no_choice(*PRIVACY),
     ),
     Key("keep_days", int, 365, "days for which the bytes of suspects and set-aside mails are kept", wrong=_no_amount),
     Key("keep_megabytes", int, 500, "and how much of them in all; the oldest go first", wrong=_no_amount),

@@ -31,19 +31,25 @@ class Beside(Blacklist):
 
     def is_suspected(self, key: Key) -> bool:
         """Tell whether a mail that waits for a person names this key."""
-        return bool(self._query(f"SELECT 1 FROM ledger WHERE {rows.WAITS} AND {NAMES[key.kind]} LIMIT 1", key.value))
+        return bool(
+            self._query(f"SELECT 1 FROM ledger WHERE {rows.WAITS} AND {NAMES[key.kind]} LIMIT 1", self._kept(key))
+        )
+
+    def _kept(self, key: Key) -> str:
+        return self._names.kept(key.value)
 
     def why_off(self, key: Key) -> str:
         """Tell why a key that something listed is not listed: a person's word, or its age; "" if nothing listed it."""
         column = "order_id" if key.kind == "order" else "buyer"
-        said = self._query(_WORDS.format(column=column), *(key.value,) * 2)
+        value = self._kept(key)
+        said = self._query(_WORDS.format(column=column), *(value,) * 2)
         last = {action: f"{why} ({at[:10]})" for action, why, at in said}
         actions = [action for action, *_ in said]
         if "allow" in actions and "disallow" not in actions[actions.index("allow") :]:
             return last["allow"]
         if "remove" in actions:
             return last["remove"]
-        ended = self._query(SAID.format(column=column) + _ENDED, *(key.value,) * 3)
+        ended = self._query(SAID.format(column=column) + _ENDED, *(value,) * 3)
         return "its entry ended some days after the last notice, as expire_days says" if ended else ""
 
 

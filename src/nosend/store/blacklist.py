@@ -11,6 +11,7 @@ from nosend import identifiers, permission
 from nosend.entry import Change
 from nosend.errors import StoreRefusedError, StoreUnavailableError
 from nosend.store import changelog, rows, version
+from nosend.store.hashing import Names
 from nosend.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _ALL = f"SELECT {_COLUMNS} FROM blacklist ORDER BY value, kind, account"
 _AMONG = "SELECT value FROM blacklist WHERE value IN (SELECT value FROM json_each(?))"
 _LATER = f"SELECT {', '.join(changelog.COLUMNS)} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 _OLDEST_FIRST = itemgetter(rows.COLUMNS.index("opted_out_at"), rows.COLUMNS.index("account"))
+_IS_LISTED = "SELECT 1 FROM blacklist WHERE value = ? AND kind = ? LIMIT 1"
+_FINGERPRINT = "SELECT fingerprint FROM policy"
 _AT_ONCE = 10_000  # keys and changes in one statement
 _WHOLE = 4  # a look-up takes as long as reading so many entries in their order
 _ANYTHING_READ = """
@@ -55,6 +58,8 @@ class Blacklist:
     def _check_that_it_is_one(self, db: sqlite3.Connection) -> None:
         db.execute("SELECT 1 FROM blacklist LIMIT 1")
         version.refuse_newer(self._path, db)
+        can_hash = version.of(db) >= version.WITH_HASHES
+        self._names = Names(self._path, db.execute(_FINGERPRINT).fetchone()[0] if can_hash else None)
         if self._must_have_been_read and db.execute(_ANYTHING_READ).fetchall() != [(1,)]:
             raise StoreUnavailableError(
                 f"database {self._path!r} is empty because no mail was ever read into it, "
@@ -71,7 +76,7 @@ class Blacklist:
 
     def entries(self, key: identifiers.Key) -> tuple[Entry, ...]:
         """Give the entries of one key, one for each account, oldest opt-out first."""
-        found = self._reader.query(_OF_KEY, key.value, key.kind)
+        found = self._of_key(_OF_KEY, key)
         if len(found) > 1:  # sorted here: SQLite takes as long to begin a sort as to find the row
             found.sort(key=_OLDEST_FIRST)
         return tuple([self._entry(row) for row in found]) if found else ()
@@ -82,11 +87,18 @@ class Blacklist:
         Made for a million at once: many keys cost one reading of the list; no more of it is held than keys are asked.
         """
         asked = list(keys)
-        if identifiers.are_plain(asked):
+        while True:
+            names = self._names
+            listed = self._blocked(asked, names)
+            if self._are_current(names):
+                return listed
+
+    def _blocked(self, asked: list[str], names: Names) -> set[str]:
+        if not names.are_hashes and identifiers.are_plain(asked):
             return self._listed(asked)
         written: dict[str, list[str]] = {}
         for key in asked:
-            written.setdefault(identifiers.parse_key(key).value, []).append(key)
+            written.setdefault(names.kept(identifiers.parse_key(key).value), []).append(key)
         return set(chain.from_iterable(written[value] for value in self._listed([*written])))
 
     def _listed(self, values: list[str]) -> set[str]:
@@ -117,9 +129,7 @@ class Blacklist:
             since = found[-1][0]
 
     def __contains__(self, key: str) -> bool:
-        wanted = identifiers.parse_key(key)
-        query = "SELECT 1 FROM blacklist WHERE value = ? AND kind = ? LIMIT 1"
-        return bool(self._query(query, wanted.value, wanted.kind))
+        return bool(self._of_key(_IS_LISTED, identifiers.parse_key(key)))
 
     def __iter__(self) -> Iterator[Entry]:
         """Go through all entries as they are now, ordered by value, kind and account."""
@@ -148,6 +158,26 @@ class Blacklist:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _of_key(self, statement: str, key: identifiers.Key) -> list[tuple[Any, ...]]:
+        """Ask about a key by the name by which it is kept at that moment."""
+        kind, value = key
+        if kind == "order":
+            return self._reader.query(statement, value, kind)
+        while True:
+            names = self._names
+            found = self._reader.query(statement, names.kept(value), kind)
+            if found or self._are_current(names):
+                return found
+
+    def _are_current(self, names: Names) -> bool:
+        """Tell whether buyers are kept by these names still; another process may begin to keep hashes."""
+        if names.fingerprint is None and self._query("PRAGMA user_version")[0][0] < version.WITH_HASHES:
+            return self._names is names
+        ((now,),) = self._query(_FINGERPRINT)
+        if self._names.fingerprint != now:
+            self._names = Names(self._path, now)
+        return bool(names.fingerprint == now)
 
     def _query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
         return self._reader.query(statement, *values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from nosend.store import entries, file, keeping, passed, recording, rows, settled, told
+from nosend.store import converting, entries, file, hashing, keeping, passed, recording, rows, settled, told, wiping
 from nosend.store.recording import Recorded
 
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ class Ledger:
         SHA-256) and order id. What a person decided about a mail stands.
         """
         with file.transaction(self._path, self._db) as db:
-            recorded = Recorded()
+            recorded, names = Recorded(), converting.names(self._path, db)
             for found in mails:
-                judged = recording.as_known(db, found)
-                if recording.write_row(db, judged, now):
+                judged = recording.as_kept(recording.as_known(db, found), names)
+                if recording.write_row(db, judged, now, with_bytes=not names.are_hashes):
                     recorded += recording.for_a_person(judged)
                 recorded += recording.write_opt_outs(db, judged, now)
             if cursor:
@@ -131,7 +131,7 @@ class Ledger:
         One that cannot be judged any more stays what it was.
         """
         with file.transaction(self._path, self._db) as db:
-            found = recording.as_known(db, judged)
+            found = recording.as_kept(recording.as_known(db, judged), converting.names(self._path, db))
             row = recording.verdict_row(found) if found.verdict else {"judged_by": found.judged_by}
             changes = ", ".join(f"{name} = :{name}" for name in row)
             db.execute(
@@ -162,6 +162,29 @@ class Ledger:
         """Write down what was done with notices in their folder."""
         with file.transaction(self._path, self._db) as db:
             settled.settle(db, place, uids, how, rows.stamp(now))
+
+    def keep_hashes(self, now: datetime) -> bool:
+        """Keep aliases as hashes from now on, and those that are there; gives whether they were kept as they are.
+
+        There is no way back. Makes the key beside the database; raises StoreRefusedError when it is needed and not
+        there.
+        """
+        with file.reading(self._path, self._db) as db:
+            names = converting.names(self._path, db)
+        names.must_be_known()
+        if not names.are_hashes:
+            key = hashing.make_key(self._path)
+            with file.transaction(self._path, self._db) as db:
+                converting.to_hashes(self._path, db, key, now)
+        return not names.are_hashes
+
+    def wipe(self) -> None:
+        """See to it that the file holds no bytes of what was taken out of its tables.
+
+        Raises StoreUnavailableError when that cannot be done now.
+        """
+        with self._db.lock:
+            wiping.wipe(self._path, self._db)
 
     def rebuild(self, now: datetime) -> tuple[int, int]:
         """Drop the entries and fold all events again. Gives how many entries there are, and how many differ.

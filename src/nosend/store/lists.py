@@ -6,17 +6,19 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nosend import identifiers
+from nosend import identifiers, standing
 from nosend.errors import UnknownKeyError
 from nosend.model import Action, Event
-from nosend.store import entries, file, rows
+from nosend.store import converting, entries, file, rows
 from nosend.store.ledger import Ledger
+from nosend.store.spool import spooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from nosend.reports.lists import Listed
+    from nosend.store.hashing import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +66,30 @@ class Lists(Ledger):
         self, action: Action, keys: Sequence[identifiers.Key], account: str, why: str, now: datetime
     ) -> entries.Folded:
         """Write down that a person adds, removes, allows or disallows keys of a seller account, and why."""
-        speaker = _Speaker(account, "person", why, now.replace(microsecond=0))
         with file.transaction(self._path, self._db) as db:
-            for key in keys:
-                entries.write_event(db, speaker.says(action, key))
-            return entries.refold(db, {(*key, account) for key in keys}, now)
+            names = converting.names(self._path, db)
+            speaker = _Speaker(account, "person", names.text(why), now.replace(microsecond=0), names)
+            events = [speaker.says(action, key) for key in keys]
+            for event in events:
+                entries.write_event(db, event)
+            return entries.refold(db, {(*key, account) for event in events for key in standing.keys(event)}, now)
 
     def take_in(self, listed: Iterable[Listed], account: str, source: str, now: datetime) -> Imported:
-        """List what another tool's list names. Doing it twice changes nothing; what a person said stands."""
-        speaker = _Speaker(account, source, f"imported from {source}", now.replace(microsecond=0))
+        """List what another tool's list names. Doing it twice changes nothing; what a person said stands.
+
+        The list is read to its end first, so that nobody waits for who writes it.
+        """
         changed: set[entries.Key] = set()
         known = barred = unknown = first_unknown = 0
-        with file.transaction(self._path, self._db) as db:
-            for one in listed:
+        with spooled(listed) as read, file.transaction(self._path, self._db) as db:
+            names = converting.names(self._path, db)
+            speaker = _Speaker(account, source, f"imported from {source}", now.replace(microsecond=0), names)
+            for one in read:
                 if not one.keys:
                     unknown, first_unknown = unknown + 1, first_unknown or one.line
-                for key in one.keys:
-                    event = speaker.says(Action.IMPORT, key, one.opted_out_at)
+                for named in one.keys:
+                    event = speaker.says(Action.IMPORT, named, one.opted_out_at)
+                    (key,) = standing.keys(event)
                     asked = rows.values(event) | {"at": one.opted_out_at and rows.stamp(one.opted_out_at)}
                     if (*key, account) in changed or db.execute(_IS_IMPORTED, asked).fetchone():
                         known += 1
@@ -100,23 +109,26 @@ class Lists(Ledger):
                 raise UnknownKeyError("there is no import that could be undone: `nosend import` makes one")
             batch, account, source, imported_at = found
             keys = entries.keys_of_mail(db, "", batch)
-            speaker = _Speaker(
-                account, "person", f"the import from {source} was undone", now.replace(microsecond=0), batch
-            )
+            why = f"the import from {source} was undone"
+            names = converting.names(self._path, db)
+            speaker = _Speaker(account, "person", why, now.replace(microsecond=0), names, batch)
             entries.write_event(db, speaker.says(Action.REJECT))
             return Undone(source, imported_at, entries.refold(db, keys, now).removed)
 
     def know(self, orders: Iterable[tuple[str, str]], account: str, source: str, now: datetime) -> Known:
-        """Write down whose orders are: (order id, buyer alias). What was known of an order before stands."""
-        told = (
-            {"account": account, "order": o, "buyer": b, "source": source, "at": rows.stamp(now)} for o, b in orders
-        )
+        """Write down whose orders are: (order id, buyer alias). What was known of an order before stands.
+
+        They are read to their end first, as a list is.
+        """
         new: set[entries.Key] = set()
         known = contradicting = 0
-        with file.transaction(self._path, self._db) as db:
-            for one in told:
+        with spooled(orders) as read, file.transaction(self._path, self._db) as db:
+            names = converting.names(self._path, db)
+            for order, alias in read:
+                buyer = names.kept(alias)
+                one = {"account": account, "order": order, "buyer": buyer, "source": source, "at": rows.stamp(now)}
                 if db.execute(_PUT_ORDER, one).rowcount == 1:
-                    new.add(("order", one["order"], account))
+                    new.add(("order", order, account))
                 elif db.execute(_IS_OF, one).fetchone():
                     known += 1
                 else:
@@ -130,7 +142,8 @@ class Lists(Ledger):
         """Give the seller accounts in which anything is known of a key."""
         column = "order_id" if key.kind == "order" else "buyer"
         with file.reading(self._path, self._db) as db:
-            found = db.execute(_ACCOUNTS_OF.format(column=column), (key.value,) * 2).fetchall()
+            value = converting.names(self._path, db).kept(key.value)
+            found = db.execute(_ACCOUNTS_OF.format(column=column), (value,) * 2).fetchall()
         return tuple(name for (name,) in found)
 
     def accounts(self) -> tuple[str, ...]:
@@ -147,6 +160,7 @@ class _Speaker:
     source: str
     why: str
     now: datetime
+    names: Names
     key: str = field(default_factory=lambda: f"said:{uuid.uuid4().hex}")
 
     def says(self, action: Action, key: identifiers.Key | None = None, at: datetime | None = None) -> Event:
@@ -157,7 +171,7 @@ class _Speaker:
             account=self.account,
             action=action,
             order_id=value if kind == "order" else "",
-            buyer=value if kind == "buyer" else None,
+            buyer=self.names.kept(value) if kind == "buyer" else None,
             marketplace=identifiers.marketplace_of_alias(value) if kind == "buyer" else None,
             source=self.source,
             why=self.why,

@@ -168,7 +168,8 @@ class Overview(Beside):
         """
         column = "order_id" if key.kind == "order" else "buyer"
         found = self._query(
-            _HISTORY.format(said=beside.SAID.format(column=column), names=beside.NAMES[key.kind]), *(key.value,) * 4
+            _HISTORY.format(said=beside.SAID.format(column=column), names=beside.NAMES[key.kind]),
+            *(self._kept(key),) * 4,
         )
         return tuple(Notice(*(*row[:-2], self._places(*row[-2:]))) for row in found)
 
@@ -199,7 +200,10 @@ class Overview(Beside):
         return tuple(Sighting(*row) for row in self._query(_SIGHTINGS, rows.stamp(since)))
 
     def bytes_kept(self, near: datetime) -> BytesKept:
-        """Tell of the bytes kept for review; `near`: kept before it, they expire soon."""
+        """Tell of the bytes kept for review; `near`: kept before it, they expire soon.
+
+        Where aliases are kept as hashes no bytes are kept, so that none are missing.
+        """
         return BytesKept(*self._query(_BYTES_KEPT, rows.stamp(near))[0])
 
     def _places(self, mailbox: str, key: str) -> tuple[str, ...]:
@@ -242,6 +246,7 @@ _IS_KEPT = f"SELECT 1 FROM ledger WHERE ledger.sha256 = kept.sha256 AND {rows.WA
 _BYTES_KEPT = f"""
     SELECT coalesce(sum(length(raw)), 0), coalesce(sum(length(raw) * waits), 0),
         coalesce(sum(waits AND kept_at < ?), 0),
-        (SELECT count(DISTINCT sha256) FROM ledger WHERE sha256 NOT IN (SELECT sha256 FROM kept) AND {rows.WAITS})
+        (SELECT count(DISTINCT sha256) FROM ledger WHERE sha256 NOT IN (SELECT sha256 FROM kept) AND {rows.WAITS}
+            AND (SELECT fingerprint FROM policy) = '')
     FROM (SELECT raw, kept_at, EXISTS ({_IS_KEPT}) AS waits FROM kept)
 """

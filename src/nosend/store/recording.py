@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from nosend.model import Judged
+    from nosend.store.hashing import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,23 @@ def as_known(db: sqlite3.Connection, judged: Judged) -> Judged:
     return judged
 
 
-def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
+def as_kept(judged: Judged, names: Names) -> Judged:
+    """Put the names by which buyers are kept in the place of their aliases."""
+    verdict = judged.verdict
+    if not names.are_hashes:
+        return judged
+    if verdict:
+        verdict = replace(
+            verdict,
+            why=names.text(verdict.why),
+            buyer=verdict.buyer and names.kept(verdict.buyer),
+            opt_outs=tuple(replace(one, buyer=one.buyer and names.kept(one.buyer)) for one in verdict.opt_outs),
+        )
+    sender, subject, trouble = map(names.text, (judged.sender, judged.subject, judged.trouble))
+    return replace(judged, verdict=verdict, sender=sender, subject=subject, trouble=trouble)
+
+
+def write_row(db: sqlite3.Connection, judged: Judged, now: datetime, *, with_bytes: bool = True) -> bool:
     """Write the row of a mail, and its bytes if a person may want them; tell whether it is a new one for a person."""
     mail, verdict = judged.mail, judged.verdict
     matters = verdict is None or verdict.kind is Kind.SUSPECT
@@ -67,7 +84,7 @@ def write_row(db: sqlite3.Connection, judged: Judged, now: datetime) -> bool:
         "settled": "",  # where another mail took the place of one that was settled
     }
     db.execute(_put_row(tuple(row)), row)
-    if matters:
+    if matters and with_bytes:
         kept = (judged.sha256, mail.raw, rows.stamp(now))
         db.execute("INSERT OR IGNORE INTO kept (sha256, raw, kept_at) VALUES (?, ?, ?)", kept)
     return matters and not known

@@ -76,6 +76,12 @@ def lookups(db: Database) -> None:
     _run(db, _LOOKUPS)
 
 
+@migrations()
+def privacy(db: Database) -> None:
+    """Let it be known whether aliases are kept as hashes, and whether bytes of what was forgotten may be left."""
+    _run(db, _PRIVACY)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -318,4 +324,11 @@ DROP VIEW changes;
 CREATE VIEW changes AS
     SELECT seq, "at", action, kind, value, account
     FROM change_log
+"""
+
+_PRIVACY = """
+-- fingerprint of the key under which aliases are kept as hashes; empty: they are kept as they are. remnants: 1 while
+-- the file may still hold bytes of what was taken out
+ALTER TABLE policy ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+ALTER TABLE policy ADD COLUMN remnants INTEGER NOT NULL DEFAULT 0
 """

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-VERSION = 10  # how many migrations `schema` has
+VERSION = 11  # how many migrations `schema` has
+WITH_HASHES = 11  # from which on aliases may be kept as hashes
 
 
 def of(db: sqlite3.Connection) -> int:

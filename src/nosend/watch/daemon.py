@@ -74,6 +74,7 @@ class Daemon:
         ConfigError when `metrics_listen` cannot be listened on. Only the main thread may call it: it takes the signals.
         """
         store = Ledger(self._settings.database, _STORE_PATIENCE)
+        service.keep_names(self._settings, store)
         # a connection of its own: what is sent never waits for what comes in, nor the other way round
         self._outbox = Outbox(self._settings.database, _STORE_PATIENCE)
         with self._signals(), self._endpoint():
@@ -154,6 +155,7 @@ class Daemon:
                 raise ConfigError(f"{' or '.join(_KEPT_AT_START)} has changed: restart nosend for that")
             if not new.mailboxes:
                 raise ConfigError(f"{new.path}: no [[mailbox]] any more: stop nosend if that is meant")
+            service.keep_names(new, store)
             self._outbox.know(sink.name for sink in new.sinks)
         except NosendError as trouble:
             for line in str(trouble).splitlines():
