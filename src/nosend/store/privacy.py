@@ -113,6 +113,7 @@ _ABOUT = """
     said (id, mailbox, key) AS (
         SELECT id, mailbox, key FROM events WHERE buyer IN buyers
         UNION SELECT id, mailbox, key FROM events WHERE order_id IN ids
+        UNION SELECT id, mailbox, key FROM events, buyers WHERE instr(lower(why), buyers.buyer)
     ),
     mails (id) AS (
         SELECT id FROM ledger WHERE buyer IN buyers
