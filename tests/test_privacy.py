@@ -94,6 +94,9 @@ def test_with_hashes_every_answer_is_the_same_and_no_alias_is_in_the_file(shop: 
 
 def test_turning_it_on_leaves_no_alias_and_no_byte_of_a_mail(shop: Shell) -> None:
     path = shop.folder / "nosend.db"
+    with Lists(path) as lists:  # of two reasons of the same second the entry tells the first by the alphabet
+        for reason in (buyer(), "c"):
+            lists.say(Action.ADD, [hashing.identifiers.Key("order", order(40))], "shop", f"added by sue: {reason}", NOW)
     before, count = answers(path), shop.rows("SELECT max(seq) FROM changes")[0][0]
     configure(shop, 'privacy = "hash"')
     shop("sync", code=75)  # nobody answers at that port
@@ -172,11 +175,10 @@ def test_scan_and_review_keep_only_hashes(nosend: Shell) -> None:
     listed = nosend("review").stdout
     assert "hmac" not in nosend("status").stdout
     assert "not kept any more" not in nosend("status").stdout
-    if listed:
-        number = listed.split()[0]
-        assert "its bytes are not kept" in nosend("review", "show", number).stderr
-        nosend("review", "accept", number)
-        nosend("check", order(2), code=1)
+    number = listed.split()[0]
+    assert "its bytes are not kept" in nosend("review", "show", number).stderr
+    nosend("review", "accept", number)
+    nosend("check", order(2), code=1)
     assert b"marketplace.amazon" not in held(nosend.folder)
 
 
@@ -276,8 +278,8 @@ def test_forget_takes_out_names_and_leaves_orders(nosend: Shell, key: str, priva
     assert name not in exported
     assert "forgotten:" not in nosend("list").stdout
     assert "0 of them changed" in nosend("rebuild").stderr
-    last = json.loads(nosend("changes", "--since", "0").stdout.splitlines()[-1])
-    assert last["seq"] > 0
+    query = "SELECT action FROM changes WHERE value LIKE 'forgotten:%' ORDER BY seq"
+    assert [action for (action,) in nosend.rows(query)] == ["added", "renewed", "removed"]
     assert name not in nosend("changes", "--since", "0").stdout
     if key == buyer():
         assert "nothing is kept about" in nosend("privacy", "forget", key, code=2).stderr
