@@ -120,6 +120,7 @@ def test_a_reader_and_a_writer_that_are_open_see_it_turned_on(shop: Shell) -> No
         with Ledger(path) as ledger:
             assert ledger.keep_hashes(NOW)
             assert not ledger.keep_hashes(NOW)
+        assert shop.rows("SELECT count(*) FROM kept") == [(0,)]
         assert buyer() in one
         assert not other.check(buyer()).may_send
         assert third.blocked([buyer(), buyer(5)]) == {buyer()}
