@@ -59,7 +59,7 @@ _ALIAS = re.compile(r"[a-z0-9]{8,32}")
 _PLAIN_ORDER = r"(?:[0-9]{3}|D[0-9]{2})-[0-9]{7}-[0-9]{7}"
 _PLAIN_ALIAS = r"[a-z0-9]{8,32}@"
 _PLAIN_KEY = re.compile(rf"{_PLAIN_ORDER}|{_PLAIN_ALIAS}(?P<domain>[a-z.]{{16,40}})")
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'@]{1,64}@[\w.-]{0,254}\w")
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"'@]{1,64}@[\w.-]{1,255}")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")  # RFC 5322, dot-atom
 # what stands in the place of an alias: its hash (`store.hashing`), or nothing that leads to it any more
 HASHED, FORGOTTEN = "hmac-sha256:", "forgotten:"
@@ -147,7 +147,12 @@ def masked(text: str) -> str:
 
 def replace_aliases(text: str, place: Callable[[str], str]) -> str:
     """Put something else in the place of each buyer's address in a text; `place` is given it in small letters."""
-    return _ADDRESS.sub(lambda found: place(found[0].lower()) if is_buyer_address(found[0]) else found[0], text)
+
+    def placed(found: re.Match[str]) -> str:
+        address = found[0].rstrip(".-")  # at the end of a sentence
+        return place(address.lower()) + found[0][len(address) :] if is_buyer_address(address) else found[0]
+
+    return _ADDRESS.sub(placed, text)
 
 
 def is_forgotten(value: str) -> bool:
