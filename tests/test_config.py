@@ -86,7 +86,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         "database": '"data/list.db"', "packs": '"packs"', "expire_days": "365",
         "keep_days": "30", "keep_megabytes": "7",
         "heartbeat_file": '"run/alive"', "metrics_file": '"run/nosend.prom"', "metrics_listen": '"[::1]:9464"',
-        "on_change_command": '["mail-me", "now"]', "poll_seconds": "7",
+        "on_change_command": '["mail-me", "now"]', "poll_seconds": "7", "privacy": '"hash"',
     }  # fmt: skip
     assert top.keys() == {key.name for key in config.TOP_KEYS}
     path = written(tmp_path, keys, top="\n".join(f"{name} = {value}" for name, value in top.items()))
@@ -101,6 +101,7 @@ def test_every_key_is_heard(tmp_path: Path) -> None:
         keep_days=30,
         keep_megabytes=7,
         poll_seconds=7,
+        keeps_hashes=True,
         mailboxes=(
             Mailbox(
                 account="shop-us",
@@ -212,6 +213,17 @@ DELETES = r"mark_notices = '\\deleted' would have notices expunged: nosend delet
 )  # fmt: skip
 def test_mistake_is_told_with_its_key_and_what_would_be_right(tmp_path: Path, keys: dict, told: str) -> None:
     assert problems(written(tmp_path, keys)) == [told]
+
+
+@pytest.mark.parametrize(
+    ("top", "told"),
+    [
+        ('privacy = "md5"', "privacy = 'md5' must be one of plain, hash"),
+        ("privacy = true", 'privacy = True must be a text in "quotes"'),
+    ],
+)
+def test_mistake_above_the_tables_is_told(tmp_path: Path, top: str, told: str) -> None:
+    assert problems(written(tmp_path, {}, top=top)) == [told]
 
 
 def test_key_like_no_other_is_told_with_all_that_are_known(tmp_path: Path) -> None:
