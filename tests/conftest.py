@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -97,6 +98,11 @@ def dovecot():
     server = Dovecot()
     yield server
     server.remove()
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start, though a shell that runs them in the background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

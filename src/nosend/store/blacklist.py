@@ -172,12 +172,13 @@ class Blacklist:
 
     def _are_current(self, names: Names) -> bool:
         """Tell whether buyers are kept by these names still; another process may begin to keep hashes."""
-        if names.fingerprint is None and self._query("PRAGMA user_version")[0][0] < version.WITH_HASHES:
-            return self._names is names
-        ((now,),) = self._query(_FINGERPRINT)
+        if self._names.fingerprint is None and self._query("PRAGMA user_version")[0][0] < version.WITH_HASHES:
+            now = None
+        else:
+            ((now,),) = self._query(_FINGERPRINT)
         if self._names.fingerprint != now:
             self._names = Names(self._path, now)
-        return bool(names.fingerprint == now)
+        return names.fingerprint == now
 
     def _query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
         return self._reader.query(statement, *values)
