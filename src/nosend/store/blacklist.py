@@ -62,8 +62,8 @@ class Blacklist:
         self._names = Names(self._path, db.execute(_FINGERPRINT).fetchone()[0] if can_hash else None)
         if self._must_have_been_read and db.execute(_ANYTHING_READ).fetchall() != [(1,)]:
             raise StoreUnavailableError(
-                f"database {self._path!r} is empty because no mail was ever read into it, "
-                "which does not mean that messages may be sent: run `nosend sync`"
+                f"database {self._path!r} cannot answer yet, for no mail was ever read into it: "
+                "who is not on its list may have opted out. Run `nosend sync`"
             )
 
     def check(self, key: str, purpose: str | None = None) -> permission.Decision:
