@@ -29,6 +29,10 @@ def notice_of(days_ago: int, number: int = 1) -> str:
     return notice(ORDER, number).replace("Thu, 10 Sep 2026 10:00:00 +0000", date)
 
 
+def in_days(days: int) -> str:
+    return (NOW + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @pytest.fixture
 def shop(nosend: Shell) -> Shell:
     nosend.configure("nobody", 9)
@@ -46,15 +50,14 @@ def test_entries_last_for_ever_unless_it_is_asked(shop: Shell) -> None:
 def test_entries_end_with_their_buyers_and_come_back_with_a_newer_notice(shop: Shell) -> None:
     expire_after(shop, 41)
     assert listed(shop) == {ORDER, BUYER, OTHER}
-    at = (NOW + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert shop.rows("SELECT DISTINCT expires_at FROM blacklist") == [(at,)]
+    assert shop.rows("SELECT DISTINCT expires_at FROM blacklist") == [(in_days(1),)]
     with Ledger(shop.folder / "nosend.db") as ledger:
         assert ledger.end_entries(NOW + timedelta(days=2), 41) == 3
     assert shop.rows(CHANGES)[-3:] == [("expired", ORDER), ("expired", OTHER), ("expired", BUYER)]
     shop("rebuild")
     shop("scan", "-", input=notice_of(1, 2))
     assert listed(shop) == {ORDER, BUYER, OTHER}
-    assert shop.rows("SELECT DISTINCT notices FROM blacklist") == [(2,)]
+    assert shop.rows("SELECT DISTINCT notices, expires_at FROM blacklist") == [(2, in_days(40))], "by the last notice"
 
 
 def test_other_days_hold_for_all_that_is_known(shop: Shell) -> None:
