@@ -157,6 +157,50 @@ def test_reader_waits_for_no_writer_and_sees_each_commit_at_once(path: Path, bla
         assert order(7) in blacklist
 
 
+_THREADS_AND_FORKS = """
+import os, sys, threading
+import nosend
+
+path, listed, free = sys.argv[1:]
+stop, answers = threading.Event(), set()
+
+
+def ask():
+    return listed in blacklist and free not in blacklist and blacklist.blocked([listed, free]) == {listed}
+
+
+def go_on():
+    while not stop.is_set():
+        answers.add(ask())
+
+
+with nosend.Blacklist(path) as blacklist:
+    threads = [threading.Thread(target=go_on) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    children = []
+    for _ in range(20):
+        if not (child := os.fork()):
+            try:
+                os._exit(not ask())
+            finally:
+                os._exit(1)
+        children.append(child)
+    ended = {os.waitpid(child, 0)[1] for child in children}
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print(answers, ended, ask())
+"""
+
+
+def test_threads_and_workers_that_a_process_forks_while_they_ask_share_one(path: Path) -> None:
+    """A worker comes along with the lock in another thread's hands, and with a connection it must not use."""
+    command = [sys.executable, "-W", "ignore", "-c", _THREADS_AND_FORKS, path, order(1), order(9)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (found.stdout, found.stderr) == ("{True} {0} True\n", "")
+
+
 def test_asking_writes_nothing(path: Path) -> None:
     before = path.read_bytes()
     with nosend.Blacklist(path) as blacklist:

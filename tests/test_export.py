@@ -119,6 +119,17 @@ def test_old_file_keeps_its_mode(tmp_path: Path, bits: int) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_old_file_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("old")
+    if os.geteuid() == 0:  # only root gives files away
+        os.chown(path, 65_534, 65_534)
+    before = path.stat()
+    files.replace(path, ["new"])
+    after = path.stat()
+    assert (after.st_uid, after.st_gid, after.st_ino == before.st_ino) == (before.st_uid, before.st_gid, False)
+
+
 def test_another_name_of_the_old_file_keeps_the_old_text(tmp_path: Path) -> None:
     """The file is exchanged, not written over: whoever has the old one open reads it to its end."""
     path = tmp_path / "list.txt"

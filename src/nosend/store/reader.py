@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from nosend.errors import StoreUnavailableError
-from nosend.store import address
+from nosend.store import address, forking
 from nosend.store.troubles import in_words, refuse_missing, worded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BUSY_SECONDS = 10.0
+_AT_ONCE = 1_000  # rows of a walk
 _LOOK_AGAIN = 0.01  # seconds; to look before each answer takes a quarter of the time of all answers
 
 
@@ -24,12 +24,12 @@ class _Line:
 
     def __init__(self, inherited: _Line | None) -> None:
         self.pid = os.getpid()
-        self.lock = threading.Lock()
+        self.lock = forking.lock()
         self.file: tuple[int, int] | None = None
         self.looked_at = 0.0
         self.db: sqlite3.Connection | None = None
-        # SQLite forbids even to close a connection that came over a fork, so it is held and left alone; its lock may
-        # be held for ever, by a thread that did not come along (sqlite.org/howtocorrupt.html, 2.6)
+        # SQLite forbids even to close a connection that came over a fork, so it is held and left alone
+        # (sqlite.org/howtocorrupt.html, 2.6)
         self._inherited = inherited
 
 
@@ -68,12 +68,21 @@ class Reader:
 
     def walk(self, statement: str) -> Iterator[tuple[Any, ...]]:
         """Go through all rows as they are at the first one; on a connection of its own, so that nobody else waits."""
-        db = self._connect()
+        lock = forking.lock()
+        with lock:
+            db = self._connect()
         try:
             with in_words(self.path):
-                yield from db.execute(statement)
+                with lock:
+                    found = db.execute(statement)
+                    part = found.fetchmany(_AT_ONCE)
+                while part:
+                    yield from part
+                    with lock:
+                        part = found.fetchmany(_AT_ONCE)
         finally:
-            db.close()
+            with lock:
+                db.close()
 
     def close(self) -> None:
         """Close the file."""
