@@ -91,9 +91,9 @@ class Lists(Ledger):
                     event = speaker.says(Action.IMPORT, named, one.opted_out_at)
                     (key,) = standing.keys(event)
                     asked = rows.values(event) | {"at": one.opted_out_at and rows.stamp(one.opted_out_at)}
-                    if (*key, account) in changed or db.execute(_IS_IMPORTED, asked).fetchone():
+                    if (*key, account) in changed or db.execute(_IS_IMPORTED[key[0]], asked).fetchone():
                         known += 1
-                    elif db.execute(_IS_BARRED, asked).fetchone():
+                    elif db.execute(_IS_BARRED[key[0]], asked).fetchone():
                         barred += 1
                     else:
                         entries.write_event(db, event)
@@ -180,20 +180,37 @@ class _Speaker:
         )
 
 
-_SAME_KEY = "order_id = :order_id AND buyer IS :buyer AND account = :account"
-_UNDONE = "EXISTS (SELECT 1 FROM events undone WHERE undone.key = events.key AND undone.action = 'reject')"
-_IS_IMPORTED = f"""
-    SELECT 1 FROM events
-    WHERE {_SAME_KEY} AND action = 'import' AND source = :source AND NOT {_UNDONE}
-    AND (:at IS NULL OR opted_out_at >= :at)
-"""
-# a removal holds against a list that does not tell that the opt-out is newer
-_IS_BARRED = f"""
-    SELECT 1 FROM events
-    WHERE account = :account AND action = 'remove' AND (:at IS NULL OR opted_out_at >= :at) AND (
-        ({_SAME_KEY}) OR buyer = (SELECT buyer FROM orders WHERE orders.account = :account AND order_id = :order_id)
+# an import was undone: a rejection of it; both actions are named, as the index of decisions names them
+_UNDONE = """
+    EXISTS (
+        SELECT 1 FROM events undone
+        WHERE undone.key = events.key AND undone.action IN ('accept', 'reject') AND undone.action = 'reject'
     )
 """
+# what an event names, by the kind of key: all that name a buyer alone have the same order_id, ''
+_SAME_KEY = {
+    "order": "order_id = :order_id AND +buyer IS NULL AND account = :account",
+    "buyer": "buyer = :buyer AND +order_id = '' AND account = :account",
+}
+_IS_IMPORTED = {
+    kind: f"""
+        SELECT 1 FROM events
+        WHERE {same_key} AND action = 'import' AND source = :source AND NOT {_UNDONE}
+        AND (:at IS NULL OR opted_out_at >= :at)
+    """
+    for kind, same_key in _SAME_KEY.items()
+}
+# a removal holds against a list that does not tell that the opt-out is newer
+_IS_BARRED = {
+    kind: f"""
+        SELECT 1 FROM events
+        WHERE action = 'remove' AND (:at IS NULL OR opted_out_at >= :at) AND (({same_key}) OR (
+            account = :account
+            AND buyer = (SELECT buyer FROM orders WHERE orders.account = :account AND order_id = :order_id)
+        ))
+    """
+    for kind, same_key in _SAME_KEY.items()
+}
 _LAST_IMPORT = f"""
     SELECT key, account, source, recorded_at FROM events
     WHERE action = 'import' AND NOT {_UNDONE} ORDER BY id DESC LIMIT 1

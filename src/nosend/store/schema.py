@@ -82,6 +82,12 @@ def privacy(db: Database) -> None:
     _run(db, _PRIVACY)
 
 
+@migrations()
+def buyers_orders(db: Database) -> None:
+    """Find the orders of a buyer by the buyer: SQLite went through all orders of the account instead."""
+    _run(db, _BUYERS_ORDERS)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -331,4 +337,11 @@ _PRIVACY = """
 -- the file may still hold bytes of what was taken out
 ALTER TABLE policy ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
 ALTER TABLE policy ADD COLUMN remnants INTEGER NOT NULL DEFAULT 0
+"""
+
+_BUYERS_ORDERS = """
+-- the primary key, account and order_id, follows by itself in a table without rowid; if the index names the account,
+-- SQLite takes the primary key instead
+DROP INDEX orders_buyer;
+CREATE INDEX orders_buyer ON orders (buyer)
 """

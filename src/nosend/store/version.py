@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-VERSION = 11  # how many migrations `schema` has
+VERSION = 12  # how many migrations `schema` has
 WITH_HASHES = 11  # from which on aliases may be kept as hashes
 
 
