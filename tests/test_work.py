@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from nosend.identifiers import Key
 from nosend.model import Action
 from nosend.reports.lists import Listed
+from nosend.store.ledger import Ledger
 from nosend.store.lists import Lists
 from nosend.store.outbox import Outbox
+from nosend.store.privacy import Privacy
 from samples import DAY, NOW, buyer, judged, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+Store = TypeVar("Store", bound=Ledger)
 SMALL, LARGE = 100, 2_000
 NEW = 9_000_000  # a number that no other order or buyer has
 
@@ -36,6 +39,14 @@ ACTS: dict[str, Callable[[Lists], object]] = {
 }
 
 
+WHOLE: dict[str, Callable[[Lists], object]] = {
+    "rebuild": lambda lists: lists.rebuild(NOW),
+    "expire": lambda lists: lists.end_entries(NOW, 365),
+    "undo": lambda lists: lists.undo(NOW + DAY),
+    "hash": lambda lists: lists.keep_hashes(NOW + DAY),
+}
+
+
 def take_in(lists: Lists, numbers: list[int]) -> None:
     listed = [Listed(line, (Key("buyer", buyer(number)),)) for line, number in enumerate(numbers)]
     lists.take_in(listed, "shop", "othertool", NOW)
@@ -49,7 +60,7 @@ def fill(lists: Lists, size: int) -> None:
     lists.record([judged(number, alias=buyer(number)) for number in numbers if number % 2], NOW)
 
 
-def steps(lists: Lists, act: Callable[[Lists], object]) -> int:
+def steps(store: Store, act: Callable[[Store], object]) -> int:
     """Count what SQLite does."""
     count = 0
 
@@ -57,9 +68,9 @@ def steps(lists: Lists, act: Callable[[Lists], object]) -> int:
         nonlocal count
         count += 1
 
-    lists._db.set_progress_handler(step, 1)
-    act(lists)
-    lists._db.set_progress_handler(None, 1)
+    store._db.set_progress_handler(step, 1)
+    act(store)
+    store._db.set_progress_handler(None, 1)
     return count
 
 
@@ -86,12 +97,27 @@ def test_a_change_costs_the_same_however_long_the_list_is(costs: dict[str, list[
     assert large < 1.5 * small
 
 
-def test_an_import_costs_as_much_as_it_has_lines_and_so_does_its_end(tmp_path: Path) -> None:
+def test_what_bears_on_the_whole_list_costs_as_much_as_it_is_long(tmp_path: Path) -> None:
     costs = []
     for size in (500, 1_000):
         with Lists(tmp_path / f"{size}.db") as lists:
             told = steps(lists, lambda lists, size=size: fill(lists, size))
-            costs.append((told, steps(lists, lambda lists: lists.undo(NOW + DAY))))
+            ends = [steps(lists, act) for act in WHOLE.values()]
+            costs.append((told, *ends))
+    for name, small, large in zip(("fill", *WHOLE), *costs, strict=True):
+        assert large < 2.2 * small, name
+
+
+def test_what_is_taken_out_costs_as_much_as_the_list_is_long(tmp_path: Path) -> None:
+    costs = []
+    for size in (500, 1_000):
+        path = tmp_path / f"{size}.db"
+        with Lists(path) as lists:
+            fill(lists, size)
+        with Privacy(path) as privacy:
+            key = Key("buyer", buyer(7))
+            forget = steps(privacy, lambda _, privacy=privacy, key=key: privacy.forget(key, NOW))
+            costs.append((forget, steps(privacy, lambda _, privacy=privacy: privacy.purge(NOW + 900 * DAY, NOW))))
     for small, large in zip(*costs, strict=True):
         assert large < 2.2 * small
 

@@ -94,6 +94,7 @@ def refold(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> Folded
 def rebuild(db: sqlite3.Connection, now: datetime) -> tuple[int, int]:
     """Drop the entries and fold all events again. Gives how many entries there are, and how many differ."""
     db.execute("CREATE TEMP TABLE before AS SELECT * FROM entries")
+    db.execute("CREATE INDEX temp.before_key ON before (value, kind, account)")
     db.execute("DELETE FROM entries")
     db.execute(f"CREATE TEMP TABLE groups AS {_ALL_GROUPS}")
     for group in db.execute("SELECT account, kind, value FROM groups ORDER BY 1, 2, 3"):
