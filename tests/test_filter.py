@@ -153,6 +153,7 @@ def test_annotated_plain_lines_get_a_tab(path: Path) -> None:
     [
         (b"name,city\n", (), "aliases: choose one with --column, the columns are 'name', 'city'"),
         (b"name,city\nx,y\n", (), "no column is known to hold order ids or aliases: choose one"),
+        ("名前,市\nx,y\n".encode(), (), "choose one with --column, the columns are '名前', '市'"),
         (b"order-id,buyer-email\n", (), "more than one column may hold order ids or aliases: choose one with --column"),
         (b"name,city\n", ("--column", "order"), "no column has the name 'order': the columns are 'name', 'city'"),
         (b"a,a\n", ("--column", "a"), "more than one column has the name 'a'"),

@@ -76,10 +76,7 @@ def read(stream: io.BufferedReader, column: str | None) -> Table:
 
 def key_of(cell: str) -> str | None:
     """Give the normalised key in a cell, None when there is none."""
-    try:
-        return identifiers.parse_key(text(cell)).value
-    except UnknownKeyError:
-        return None
+    return _key(text(cell))
 
 
 def text(cell: str) -> str:
@@ -91,6 +88,13 @@ def text(cell: str) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("windows-1252", "replace")
+
+
+def _key(said: str) -> str | None:
+    try:
+        return identifiers.parse_key(said).value
+    except UnknownKeyError:
+        return None
 
 
 def _encoding(beginning: bytes) -> str:
@@ -147,7 +151,7 @@ def _position(names: list[str], column: str | None) -> int:
     found = [at for at, name in enumerate(names) if _bare(name) in usual]
     if len(found) == 1:
         return found[0]
-    if any(key_of(name) is not None for name in names):
+    if any(_key(name) is not None for name in names):
         raise ConfigError("the first line has a key in it, it must name the columns: put a header above it")
     how = "more than one column may hold" if found else "no column is known to hold"
     raise ConfigError(f"{how} order ids or aliases: choose one with --column, the columns are {told}")
