@@ -183,7 +183,9 @@ def _lists(session: Session, database: str | None) -> Lists:
 def chosen_account(session: Session, lists: Lists, given: str | None) -> str:
     """Take the account that is named, if it is known, or the only one. Raises UnknownKeyError with those there are."""
     settings = session.settings_or_none
-    configured = (mailbox.account for mailbox in settings.mailboxes) if settings else ()
+    configured = [mailbox.account for mailbox in settings.mailboxes] if settings else []
+    if given in configured:
+        return str(given)
     known = list(dict.fromkeys((*configured, *lists.accounts())))
     if given is None and len(known) == 1:
         return str(known[0])
