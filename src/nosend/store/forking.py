@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 
+_LONGEST_WAIT = 10.0  # seconds, after which a fork goes on without
 # a thread that has one may take it again: it may fork, or collect garbage, at any moment
 _forking = threading.RLock()
 _locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()
@@ -26,9 +27,7 @@ def lock() -> threading.RLock:
 
 def _before() -> None:
     _forking.acquire()
-    for one in list(_locks):
-        one.acquire()
-        _held.append(one)
+    _held.extend(one for one in list(_locks) if one.acquire(timeout=_LONGEST_WAIT))
 
 
 def _after() -> None:
