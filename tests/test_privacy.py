@@ -194,9 +194,12 @@ def test_without_its_key_a_buyer_is_not_answered_for_and_an_order_is(hashed: She
         assert told in found.stderr
         assert found.stdout == ""
         assert told in hashed("sync", code=2).stderr
+        assert told in hashed("doctor", code=None).stdout
         hashed("check", order(1), *DATABASE, code=1)
     key.write_text(kept.upper())
     hashed("check", buyer(), code=1)
+    key.chmod(0o640)
+    assert "others can read the key of the hashes" in hashed("doctor", code=None).stdout
 
 
 def test_a_hash_means_nothing_where_aliases_are_kept(shop: Shell) -> None:

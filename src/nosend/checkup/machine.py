@@ -59,7 +59,10 @@ def _readable(settings: Settings) -> Iterator[Finding]:
     with Overview(settings.database) as overview:
         sightings = {days: overview.sightings(now() - timedelta(days=days)) for days in health.DAYS}
         entries = overview.counts()
+        key = overview.key_file()
     yield ok(f"database {settings.database}: {entries['order']} orders, {entries['buyer']} buyers")
+    if key and (mode := _mode(key)) & 0o077:
+        yield warning(f"others can read the key of the hashes {str(key)!r} (mode {mode:o}): chmod 600 {key}")
     for told in health.of_template(sightings):
         yield warning(told)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nosend.errors import UnknownKeyError
-from nosend.store import beside, rows
+from nosend.store import beside, hashing, rows
 from nosend.store.beside import Beside
 
 if TYPE_CHECKING:
@@ -137,6 +138,14 @@ class Overview(Beside):
     """The reading side with the tables behind the list; also of a database that is still empty."""
 
     _must_have_been_read = False
+
+    def key_file(self) -> Path | None:
+        """Give the file of the key under which aliases are kept as hashes; None: they are kept as they are.
+
+        Raises StoreRefusedError when it is not there, or not the key of this database.
+        """
+        self._names.must_be_known()
+        return Path(hashing.key_file(self._path)) if self._names.are_hashes else None
 
     def state(self) -> State:
         """Tell how it is."""
