@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import random
+import re
 import resource
 import sqlite3
 import subprocess
@@ -86,7 +87,8 @@ def test_delimiter_line_ends_bom_and_encoding_are_kept(
         return (delimiter.join(cells) + end).encode(encoding)
 
     header, left = row("Order ID", "größe"), row(LISTED, "Zoë")
-    kept = row(f'"{FREE}"', f'"Jürgen{end}€ ""5"" {delimiter} Straße"') + row(f" {order(8)} ", "’")
+    quoted = f'"Jürgen{end}€ ""5"" {delimiter} Straße"' if delimiter != "\t" else '€ 5" Straße'
+    kept = row(f'"{FREE}"', quoted) + row(f" {order(8)} ", "’")
     assert sifted(path, begin + header + left + kept) == begin + header + kept
     assert sifted(path, begin + header + kept + left, blocked=True) == begin + header + left
 
@@ -122,6 +124,17 @@ def test_purpose_opens_listed_rows_as_check_does(path: Path) -> None:
     assert (out, "unknown purpose 'newsletter': choose one of" in told) == (b"", True)
 
 
+def test_quotation_marks_between_tabs_are_text_as_in_amazons_flat_files(path: Path) -> None:
+    """An inch mark at the beginning of a cell would else take the rows up to the next one for its text."""
+    rows = f'order-id\tproduct\n{FREE}\t"Deluxe edition\n{LISTED}\tlamp\n"{order(8)}"\tmodel 5"\n'
+    first, *_, last = rows.splitlines(keepends=True)[1:]
+    header = "order-id\tproduct\n"
+    assert sifted(path, rows.encode()) == f"{header}{first}{last}".encode()
+    assert sifted(path, rows.encode(), blocked=True) == f"{header}{LISTED}\tlamp\n".encode()
+    annotated = sifted(path, rows.encode(), annotate=True).decode().splitlines()
+    assert [line.count("\t") for line in annotated] == [2] * 4
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1252"])
 def test_annotate_adds_answer_and_reason_to_every_row(path: Path, encoding: str) -> None:
     data = f'é,order\r\n1,{FREE}\r\n"ü\r\n",{LISTED}\r\n3,x\r\n4,{buyer()}'.encode(encoding)
@@ -152,6 +165,8 @@ def test_annotated_plain_lines_get_a_tab(path: Path) -> None:
     ("data", "words", "message"),
     [
         (b"name,city\n", (), "aliases: choose one with --column, the columns are 'name', 'city'"),
+        (b"order," + b"x" * 200_000 + b"\n", (), "the first line is no header of a CSV"),
+        (b"\xff\xfe\0\0o\0\0\0", (), "UTF-32"),
         (b"name,city\nx,y\n", (), "no column is known to hold order ids or aliases: choose one"),
         ("名前,市\nx,y\n".encode(), (), "choose one with --column, the columns are '名前', '市'"),
         (b"order-id,buyer-email\n", (), "more than one column may hold order ids or aliases: choose one with --column"),
@@ -224,6 +239,8 @@ def test_what_passes_is_what_check_allows(rows, delimiter: str, end: str, quotin
     """Both halves together are all rows; each row stands in the half that `check` names, unchanged."""
 
     def written(rows) -> str:
+        if delimiter == "\t":  # as Amazon writes: a row is a line, quotation marks are text
+            return "".join("\t".join(re.sub(r"[\t\r\n]", " ", cell) for cell in row) + end for row in rows)
         text = io.StringIO()
         csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(rows)
         return text.getvalue()

@@ -137,12 +137,20 @@ def test_our_own_export_can_be_imported(shop: Shell, form: str) -> None:
         (LIST, ["--columns", "order_id=Bestellung"], "there is no column 'Bestellung'"),
         (LIST, ["--columns", "orders=x"], "'orders' is no column with a name"),
         ("x\ny\n", [], "no column holds"),
+        (f'order_id,note\n{ORDER},a\n{ORDER},"b\n{ORDER},c\n', [], "line 3 is no CSV (unexpected end of data)"),
+        (f'{ORDER},"a" b\n', [], "line 1 is no CSV"),
     ],
 )
 def test_a_file_that_is_no_list_changes_nothing(shop: Shell, text: str, words: list[str], told: str) -> None:
     (shop.folder / "list.csv").write_text(text)
     assert told in shop("import", "list.csv", "--source", "tool", *words, code=2).stderr
     assert values(shop) == set()
+
+
+def test_without_a_header_every_cell_that_is_a_key_is_one(shop: Shell) -> None:
+    listed = f"{ORDER},x,2026-01-01\ny,{OTHER},{BUYER}\n"
+    assert "3 keys listed" in shop("import", "-", "--source", "tool", input=listed).stderr
+    assert {ORDER, OTHER, BUYER} <= values(shop)
 
 
 def test_names_that_nosend_uses_itself_are_no_source(shop: Shell) -> None:

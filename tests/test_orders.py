@@ -142,6 +142,21 @@ def test_what_a_report_lacks_is_told(shop: Shell) -> None:
     assert "1 rows give an order to another buyer" in shop("orders", "import", "-", input=other).stderr
 
 
+@pytest.mark.parametrize("encoding", ["shift_jis", "windows-1252", "latin-1", "utf-8-sig"])
+def test_xml_is_read_in_the_encoding_that_it_names(shop: Shell, encoding: str) -> None:
+    named = "utf-8" if encoding == "utf-8-sig" else encoding
+    name = "山田太郎" if encoding == "shift_jis" else "José"
+    text = f'<?xml version="1.0" encoding="{named}"?><Orders><!-- {name * 5_000} -->{XML}</Orders>'
+    (shop.folder / "report.xml").write_bytes(text.encode(encoding))
+    shop("orders", "import", "report.xml")
+    assert shop.rows("SELECT count(*) FROM orders") != [(0,)]
+
+
+def test_xml_in_an_encoding_that_there_is_not_is_told(shop: Shell) -> None:
+    text = f'<?xml version="1.0" encoding="martian"?><Orders>{XML}</Orders>'
+    assert "that is no XML: unknown encoding" in shop("orders", "import", "-", input=text, code=2).stderr
+
+
 def test_a_report_that_breaks_off_changes_nothing(shop: Shell) -> None:
     broken = f"<Orders>{XML}<Order><AmazonOrderId>"
     assert "that is no XML" in shop("orders", "import", "-", input=broken, code=2).stderr

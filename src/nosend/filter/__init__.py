@@ -96,7 +96,7 @@ def _with_cell(rows: Table, written: str, cell: str) -> str:
     """Put one more cell at the end of a row, in the encoding of the file; quoted where it must be."""
     bare = written.rstrip("\r\n")
     cell = identifiers.one_line(cell)
-    if rows.header and ('"' in cell or rows.delimiter in cell):
+    if rows.delimiter != "\t" and ('"' in cell or rows.delimiter in cell):
         cell = '"' + cell.replace('"', '""') + '"'
     added = cell.encode(rows.encoding, "replace").decode("latin-1")
     return f"{bare}{rows.delimiter}{added}{written[len(bare) :]}"

@@ -12,7 +12,7 @@ import io
 import re
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nosend import identifiers
 from nosend.errors import ConfigError, UnknownKeyError
@@ -27,7 +27,7 @@ USUAL_NAMES = (
 )  # fmt: skip
 _DELIMITERS = ",;\t"
 _UTF8_BOM = "\u00ef\u00bb\u00bf"
-_UTF16_BOMS = ("\u00ff\u00fe", "\u00fe\u00ff")
+_OTHER_BOMS = ("\u00ff\u00fe", "\u00fe\u00ff", "\0\0\u00fe\u00ff")
 
 
 # One row: the number of its first line, as it was written with its line end, and the cell with the key
@@ -51,14 +51,16 @@ class Table:
 def read(stream: io.BufferedReader, column: str | None) -> Table:
     """Read CSV (its first row names the columns), or plain lines if the first one is a key; a row in memory at a time.
 
+    Between tabs quotation marks are text, as in Amazon's flat files: one row is one line.
+
     `column` names the one that holds the keys; else the only one of a usual name is taken. Raises ConfigError when
     there is none, and, from `rows`, when a quoted cell is cut off or goes on after its closing quote.
     """
     encoding = _encoding(stream.peek(1 << 16))
     lines = iter(io.TextIOWrapper(stream, encoding="latin-1", newline=""))
     blank, first = 0, next(lines, "")
-    if first.startswith(_UTF16_BOMS):
-        raise ConfigError("this is UTF-16: write the file as UTF-8")
+    if first.startswith(_OTHER_BOMS):
+        raise ConfigError("this is UTF-16 or UTF-32: write the file as UTF-8")
     begin = _UTF8_BOM if first.startswith(_UTF8_BOM) else ""
     first = first.removeprefix(_UTF8_BOM)
     while first and not first.strip():
@@ -76,7 +78,7 @@ def read(stream: io.BufferedReader, column: str | None) -> Table:
 
 def key_of(cell: str) -> str | None:
     """Give the normalised key in a cell, None when there is none."""
-    return _key(text(cell))
+    return _key(text(cell).strip('"'))
 
 
 def text(cell: str) -> str:
@@ -107,7 +109,16 @@ def _encoding(beginning: bytes) -> str:
 
 def _delimiter(line: str) -> str:
     """Give the delimiter that cuts a line into the most cells."""
-    return max(_DELIMITERS, key=lambda one: len(next(csv.reader([line], delimiter=one))))
+    try:
+        return max(_DELIMITERS, key=lambda one: len(next(_reader(iter([line]), one))))
+    except csv.Error as error:
+        raise ConfigError(f"the first line is no header of a CSV ({error})") from error
+
+
+def _reader(lines: Iterator[str], delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
+    if delimiter == "\t":
+        return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return csv.reader(lines, delimiter=delimiter, strict=strict)
 
 
 def _plain(lines: Iterator[str], number: int) -> Iterator[Row]:
@@ -125,7 +136,7 @@ def _cut(lines: Iterator[str], delimiter: str, before: int) -> Iterator[tuple[in
             written.append(line)
             yield line
 
-    reader = csv.reader(remembered(), delimiter=delimiter, strict=True)
+    reader: Any = _reader(remembered(), delimiter, strict=True)
     try:
         for cells in reader:
             if len(written) == 1:

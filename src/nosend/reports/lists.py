@@ -1,4 +1,4 @@
-"""Lists of other tools -> whom they do not message: CSV with any columns, or a key a line."""
+"""Lists of other tools -> whom they do not message: CSV with any columns, or without a header whatever is a key."""
 
 from __future__ import annotations
 
@@ -38,16 +38,17 @@ def read(stream: io.BufferedReader, columns: Mapping[str, str]) -> Iterator[List
     Raises ConfigError where no column can be one of keys.
     """
     rows = table.read(stream)
-    chosen = {kind: rows.column(kind, columns, _NAMES[kind]) for kind in _NAMES} if rows.names else {"": 0}
+    chosen = {kind: rows.column(kind, columns, _NAMES[kind]) for kind in _NAMES if rows.names or kind in columns}
     numbers = sorted({number for number in chosen.values() if number is not None})
-    if not numbers:
+    if rows.names and not numbers:
         raise ConfigError(
             f"no column holds order ids or buyer aliases by its name: {', '.join(map(repr, rows.names[:20]))}: "
             "say which with --columns order_id=NAME or buyer=NAME"
         )
     dated = rows.column("opted_out_at", columns, _DATE_NAMES)
     for line, row in rows.rows:
-        keys = tuple(key for number in numbers if number < len(row) for key in _keys(row[number]))
+        cells = [row[number] for number in numbers if number < len(row)] if rows.names else row
+        keys = tuple(key for cell in cells for key in _keys(cell))
         yield Listed(line, keys, _time(row[dated]) if dated is not None and dated < len(row) else None)
 
 

@@ -5,9 +5,11 @@ Columns are found by name, in any order; Amazon writes a row for each item, so t
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from nosend import identifiers
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _ORDER_NAMES = ("orderid", "amazonorderid")
 _BUYER_NAMES = ("buyeremail", "buyeremailaddress", "buyeralias", "email")
 COLUMNS = ("order_id", "buyer")
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,9 @@ def _of_xml(stream: io.BufferedReader) -> Iterator[tuple[str, str]]:
     """Read an element for each order; Python's expat refuses what grows without bound (2.4.1 and later)."""
     order = buyer = ""
     found = False
+    readable, parser = _as_utf8(stream)
     try:
-        for event, element in ET.iterparse(stream, events=("start", "end")):  # noqa: S314 - as said
+        for event, element in ET.iterparse(readable, ("start", "end"), parser):  # noqa: S314 - as said
             name = element.tag.rpartition("}")[2]
             if name == "Order" and event == "start":
                 order = buyer = ""
@@ -106,6 +110,19 @@ def _of_xml(stream: io.BufferedReader) -> Iterator[tuple[str, str]]:
         raise ConfigError(f"that is no XML: {error}") from error
     if not found:
         raise ConfigError("no element in it is an AmazonOrderId, as the Orders API and the XML reports write it")
+
+
+def _as_utf8(stream: io.BufferedReader) -> tuple[IO[bytes], ET.XMLParser | None]:
+    """Give what to read, and the parser for it, where XML names an encoding that expat does not know, as Shift-JIS."""
+    named = _ENCODING.match(stream.peek()[:200])
+    name = named[1].decode() if named else "utf-8"
+    try:
+        known = codecs.lookup(name).name
+    except LookupError as error:
+        raise ConfigError(f"that is no XML: {error}") from error
+    if known.startswith("utf"):
+        return stream, None
+    return codecs.EncodedFile(stream, "utf-8", name, "replace"), ET.XMLParser(encoding="utf-8")  # noqa: S314 - as said
 
 
 def _told(order: str, buyer: str) -> Told:

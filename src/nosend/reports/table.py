@@ -57,8 +57,8 @@ def read(stream: io.BufferedReader) -> Table:
     if delimiter == "\t":
         reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     else:
-        reader = csv.reader(lines, delimiter=delimiter)
-    names = [cell.strip() for cell in next(reader, [])]
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    names = [cell.strip() for cell in next(_refused(reader), [])]
     if any(map(is_key, names)):
         return Table((), _rows(reader, names))
     return Table(tuple(names), _rows(reader))
@@ -76,12 +76,22 @@ def is_key(cell: str) -> bool:
 def _rows(reader: Iterator[list[str]], first: list[str] | None = None) -> Iterator[tuple[int, list[str]]]:
     if first:
         yield 1, first
+    for row in _refused(reader):
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, [cell.strip() for cell in row]  # type: ignore[attr-defined]
+
+
+def _refused(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Refuse a quoted cell that does not end, or goes on after its end: it would hold the rows that follow it."""
+    line = reader.line_num  # type: ignore[attr-defined]
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
-                yield reader.line_num, [cell.strip() for cell in row]  # type: ignore[attr-defined]
+            line = reader.line_num  # type: ignore[attr-defined]
+            yield row
     except csv.Error as error:
-        raise ConfigError(f"line {reader.line_num + 1} is no CSV: {error}") from error  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"line {line + 1} is no CSV ({error}): mend its quotation marks; nothing was taken"
+        ) from error
 
 
 def _lines(first: str, rest: Iterator[str]) -> Iterator[str]:
